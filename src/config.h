@@ -1,0 +1,85 @@
+/*
+ * config.h: sortie.conf as a struct. Every key is a row of one table in config.c.
+ *
+ * A key and its value a line; # starts a comment; unknown keys and bad values are errors with file
+ * and line. Nothing below the top level sees this struct: sortie.c fills each layer's own options.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <netinet/in.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/smtp.h"
+
+enum target_kind {
+	TARGET_HOST, /* smtp://host[:port]: its addresses, no MX */
+	TARGET_ADDRESS, /* smtp://[192.0.2.7]:2525 */
+	TARGET_MX, /* mx:example.net: as if the mail were for that domain */
+	TARGET_LMTP_HOST, /* lmtp://host:port */
+	TARGET_LMTP_PATH, /* lmtp:/path */
+};
+
+struct target { /* where a relay, route or fallback line points */
+	enum target_kind kind;
+	char *host; /* name, address in text form without [], domain, or path */
+	uint16_t port; /* 0: the default (`port` for smtp) */
+	int line; /* in the configuration file, for the log */
+	char *pattern; /* relay: sender pattern or NULL; route: the recipient domain */
+};
+
+struct targets {
+	struct target *v;
+	size_t n, cap;
+};
+
+struct net { /* refuse: address/prefix */
+	struct in6_addr ip; /* IPv4 as mapped */
+	unsigned bits; /* of 128 */
+};
+
+struct config {
+	char *path; /* of the file, for messages */
+	char *hostname, *domain; /* NULL: found out */
+	char *spool;
+	struct targets relays, fallbacks, routes;
+	char **nameservers;
+	size_t nnameservers, nameservers_cap;
+	char *hosts; /* "/etc/hosts"; "" none */
+	char *resolv_conf;
+	uint16_t port; /* 25 */
+	struct sockaddr_storage bind4, bind6; /* ss_family 0: not set */
+	unsigned sessions, sessions_per_site, recipients, addresses;
+	int64_t retry_min_s, retry_max_s, expire_s, warn_s;
+	int connect_s, tls_s;
+	int patience_s[SMTP_NWAITS];
+	char *aliases, *postmaster;
+	uint64_t max_size;
+	char *log;
+	bool refuse_default; /* no refuse line: loopback, unspecified, own */
+	struct net *refuse; /* with refuse none: n == 0 and !refuse_default */
+	size_t nrefuse, refuse_cap;
+};
+
+void config_init(struct config *c); /* built-in values */
+void config_free(struct config *c);
+/*
+ * Reads path into c. missing_ok: a file that does not exist changes nothing. Returns 0, or a sysexits(3) code
+ * (EX_CONFIG; EX_NOINPUT is reported as EX_CONFIG too) and "FILE:LINE: what, what to do" in why.
+ */
+int config_read(struct config *c, const char *path, bool missing_ok, char *why, size_t whysize);
+int config_parse(
+    struct config *c, const char *name, const char *text, size_t n, char *why, size_t whysize);
+
+/* Whether address matches a relay's `from` pattern: "*@example.org", "example.org", ".example.org",
+ * "alice@example.org"; a domain without case; * and ? as in fnmatch(3); "<>" is the null sender. */
+bool config_sender_matches(const char *pattern, const char *sender);
+
+/* The name for EHLO, Message-ID and unqualified addresses: FQDN, or NULL if there is none. Asks
+ * gethostname(2) once. Result valid while c is. */
+const char *config_hostname(struct config *c);
+
+#endif

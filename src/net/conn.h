@@ -1,0 +1,60 @@
+/*
+ * conn.h: one nonblocking stream connection: connect, read, write, one deadline.
+ *
+ * The owner's callback is told what happened and then reads and writes as it likes; it is never
+ * called from within a conn_ function, and not after conn_close(), which may be called in it.
+ * A connection may change hands: conn_handler() names the new owner. TLS will live in here, behind
+ * the same calls.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/reactor.h"
+
+struct conn;
+
+enum conn_event {
+	CONN_OPEN, /* connected, once, unless CONN_FAILED */
+	CONN_FAILED, /* could not connect; conn_errno() says why */
+	CONN_READY, /* read and write until EAGAIN: one of the wanted directions is ready */
+	CONN_DEADLINE, /* the deadline passed; it is disarmed */
+};
+
+typedef void conn_fn(void *ctx, enum conn_event event);
+
+/*
+ * Starts to connect; the outcome always comes through fn, later. Stream sockets to AF_INET, AF_INET6 or
+ * AF_UNIX addresses; TCP_NODELAY is set. from (may be NULL) is the address to bind. NULL and errno
+ * when no socket could be had (EMFILE, ...).
+ */
+struct conn *conn_connect(struct reactor *r, const struct sockaddr *to, socklen_t tolen,
+    const struct sockaddr *from, socklen_t fromlen, conn_fn *fn, void *ctx);
+
+void conn_handler(struct conn *c, conn_fn *fn, void *ctx);
+int conn_errno(const struct conn *c); /* of CONN_FAILED, or of the last read or write error */
+bool conn_is_open(struct conn *c); /* connected, even if CONN_OPEN has not been reported yet */
+
+/* Bytes read; 0: end of file; -1 and errno (EAGAIN: later). */
+ssize_t conn_read(struct conn *c, void *buf, size_t n);
+/* Bytes taken; -1 and errno (EAGAIN: later). Never raises SIGPIPE. */
+ssize_t conn_write(struct conn *c, const void *buf, size_t n);
+
+/* What CONN_READY is wanted for. Nothing at first; errors are reported as CONN_READY always. */
+void conn_want(struct conn *c, bool reading, bool writing);
+
+/* Absolute reactor time, ms; 0 disarms. Also while connecting. */
+void conn_deadline(struct conn *c, int64_t at_ms);
+
+/* The local and remote addresses; -1 when not connected. */
+int conn_local(const struct conn *c, struct sockaddr_storage *ss, socklen_t *len);
+
+/* Closes at once and frees after the turn. *c is NULL afterwards; NULL is fine. */
+void conn_close(struct conn **c);
+
+#endif

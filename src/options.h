@@ -1,0 +1,51 @@
+/*
+ * options.h: the sendmail command line, for every name we are called by.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mode {
+	MODE_SUBMIT, /* -bm, the default */
+	MODE_MAILQ, /* -bp, mailq */
+	MODE_QUEUE, /* -q, -qTIME, -qI/-qR/-qS, -bd */
+	MODE_SMTP, /* -bs (a later issue) */
+	MODE_VERIFY, /* -bv */
+	MODE_ALIASES, /* -bi, newaliases */
+	MODE_HOSTSTAT, /* -bh, hoststat */
+	MODE_PURGESTAT, /* -bH, purgestat */
+	MODE_VERSION,
+};
+
+enum delivery { DELIVER_BACKGROUND, DELIVER_NOW, DELIVER_QUEUE };
+
+struct queue_filter { /* -qI -qR -qS: substring, in any case; ! before it inverts */
+	char which; /* 'I' 'R' 'S' */
+	bool inverted;
+	const char *text;
+};
+
+struct options { /* points into argv */
+	enum mode mode;
+	const char *config; /* -C, NULL: the default */
+	const char *sender; /* -f or -r, NULL: none; "" the null sender */
+	const char *full_name; /* -F */
+	bool from_headers; /* -t */
+	bool ignore_dots; /* -i, -oi */
+	bool verbose; /* -v */
+	enum delivery delivery;
+	int64_t interval_s; /* -q5m; 0: one pass */
+	struct queue_filter *filters;
+	size_t nfilters;
+	char **recipients;
+	int nrecipients;
+};
+
+/* Fills o from argv (argv[0] may be NULL). Returns 0, or EX_USAGE with a line in why. */
+int options_parse(struct options *o, int argc, char **argv, char *why, size_t whysize);
+void options_free(struct options *o);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * smtp.h: the SMTP (RFC 5321) and LMTP (RFC 2033) client engine. No I/O, no clock, no callbacks.
+ *
+ * The caller feeds what the server sent (smtp_input), drains what is to be sent (smtp_output,
+ * smtp_sent), and after each of these pulls events until there is none (smtp_next_event). Input
+ * stops at the first event, so an event is never stale: call smtp_input again with the rest.
+ * Mail is handed over one transaction at a time while smtp_wants_mail() says so, which may be long
+ * before the previous one has been answered (RFC 2920).
+ *
+ * For every transaction handed over the engine reports each recipient in at most one SMTP_SETTLED, and
+ * then exactly one SMTP_DONE; recipients not settled by then come back to the caller: with
+ * done.verdict of HOST scope to be tried on another host, or with done.again to go at once into
+ * another transaction (452 after others were accepted). After SMTP_CLOSE nothing more comes.
+ * No recipient is ever SENT but by the 2xx that answers the end of his message's data.
+ */
+#ifndef PROTO_SMTP_H
+#define PROTO_SMTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/verdict.h"
+
+struct smtp;
+
+enum smtp_wait { /* what a patience is for; the timeouts of the configuration, in seconds */
+	SMTP_WAIT_GREETING,
+	SMTP_WAIT_EHLO,
+	SMTP_WAIT_MAIL,
+	SMTP_WAIT_RCPT,
+	SMTP_WAIT_DATA,
+	SMTP_WAIT_BLOCK,
+	SMTP_WAIT_DOT,
+	SMTP_WAIT_RSET,
+	SMTP_WAIT_QUIT,
+	SMTP_WAIT_STARTTLS,
+	SMTP_WAIT_AUTH,
+	SMTP_NWAITS
+};
+
+/* RFC 5321 4.5.3.2, indexed by enum smtp_wait. */
+extern const int smtp_default_patience_s[SMTP_NWAITS];
+
+struct smtp_options {
+	const char *helo; /* FQDN or address literal; must pass smtp_helo_ok() */
+	bool lmtp;
+	bool may_pipeline; /* false: as if the server had not offered PIPELINING */
+	bool
+	    one_behind_dot; /* false: nothing is sent behind a final dot (a host that once hung up there) */
+	int patience_s[SMTP_NWAITS];
+};
+
+/* One message for some recipients. All it points to is the caller's and stays until SMTP_DONE. */
+struct smtp_mail {
+	const char *reverse_path; /* without <>; "" is the null reverse-path */
+	const char *const *rcpts; /* without <> */
+	size_t nrcpts; /* >= 1 */
+	uint64_t size; /* octets of the message as stored (CRLF lines), before dot stuffing */
+	bool eightbit; /* has bytes above 127 */
+	bool no_dots; /* no line starts with a dot: no stuffing needed */
+	bool
+	    last_hop; /* 8-bit mail to a host without 8BITMIME: as it is (last hop) or SMTP_DONE with HOST scope */
+};
+
+enum smtp_event_type {
+	SMTP_NONE,
+	SMTP_READY, /* greeting and EHLO are through: transactions may come */
+	SMTP_SETTLED, /* recipient `rcpt` of `mail`: `verdict` (RCPT or MSG scope) */
+	SMTP_BODY, /* give up to `want` bytes of mail's body: smtp_body() */
+	SMTP_DONE, /* the last word about `mail` */
+	SMTP_CLOSE, /* close the connection; verdict says why (SENT: in order, after QUIT) */
+};
+
+struct smtp_event {
+	enum smtp_event_type type;
+	unsigned mail; /* as smtp_mail() returned it */
+	size_t rcpt; /* index into rcpts */
+	size_t want; /* SMTP_BODY */
+	bool again; /* SMTP_DONE: unsettled recipients go into another transaction, here and now */
+	bool
+	    benign; /* SMTP_CLOSE: 421 or close with nothing in flight, or 421 to the MAIL after a completed
+			transaction: reconnect, it counts against neither hop nor site */
+	bool
+	    behind_dot; /* SMTP_CLOSE: it hung up while something was in flight behind a final dot */
+	const struct verdict
+	    *verdict; /* SETTLED, DONE (HOST scope, or NULL: nothing came back or again), CLOSE;
+			valid until the next call */
+};
+
+/* Whether s may stand behind EHLO: a domain or address literal, no control characters or spaces. */
+bool smtp_helo_ok(const char *s);
+
+struct smtp *smtp_new(const struct smtp_options *o);
+void smtp_free(struct smtp **s);
+
+/* Bytes from the server; returns how many were taken (fewer than n: pull events, call again). */
+size_t smtp_input(struct smtp *s, const char *data, size_t n);
+/* The connection ended: why is "connection closed" or strerror's text, or for a deadline
+ * smtp_timeout(). All input that was read must have been fed before. */
+void smtp_lost(struct smtp *s, const char *why);
+void smtp_timeout(struct smtp *s);
+
+/* What is to be written now; returns its length, 0: nothing. smtp_sent() says how much was. */
+size_t smtp_output(struct smtp *s, const char **data);
+void smtp_sent(struct smtp *s, size_t n);
+
+/* The next event into *e; false (and type SMTP_NONE): none. */
+bool smtp_next_event(struct smtp *s, struct smtp_event *e);
+
+bool smtp_wants_mail(const struct smtp *s);
+/* Hands a transaction over; returns its number. Only while smtp_wants_mail(). */
+unsigned smtp_mail(struct smtp *s, const struct smtp_mail *m);
+/* The answer to SMTP_BODY: n <= want bytes; n < want only at the end, which is reached when
+ * mail.size bytes have been given. The body could not be read: smtp_body_failed(). */
+void smtp_body(struct smtp *s, unsigned mail, const char *data, size_t n);
+void smtp_body_failed(struct smtp *s, unsigned mail, const char *why);
+
+/* No more mail: QUIT when what is in flight has been answered. Harmless when called again. */
+void smtp_quit(struct smtp *s);
+/* Stop now, as on SIGTERM: transactions whose end of data has not been sent are given back
+ * (SMTP_DONE, HOST scope), those past it are waited for, then QUIT. */
+void smtp_stop(struct smtp *s);
+
+/*
+ * How long the server may take from now on, in seconds; 0: nothing is awaited. *serial changes
+ * whenever the time starts anew (a command reached the head, a block of the body went out).
+ */
+int smtp_patience(const struct smtp *s, unsigned *serial);
+
+bool smtp_idle(const struct smtp *s); /* greeted, and nothing in flight */
+bool smtp_past_dot(const struct smtp *s); /* some end of data was sent and not answered */
+size_t smtp_in_flight(const struct smtp *s); /* transactions handed over and not done */
+/* What it is doing, for logs: "sending RCPT TO". */
+const char *smtp_doing(const struct smtp *s);
+
+/*
+ * For -v: the conversation. Set before the first call; fn gets one clean line at a time (dir '<' or
+ * '>'), the body as one summary line, credentials masked.
+ */
+typedef void smtp_trace_fn(void *ctx, char dir, const char *line);
+void smtp_trace(struct smtp *s, smtp_trace_fn *fn, void *ctx);
+
+#endif

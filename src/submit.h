@@ -1,0 +1,39 @@
+/*
+ * submit.h: standard input -> a message made good -> the spool. Durable before it returns 0.
+ */
+#ifndef SUBMIT_H
+#define SUBMIT_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spool/spool.h"
+
+struct submit_options {
+	const char *hostname; /* FQDN or NULL: the Message-ID and Received then use "localhost" */
+	const char *domain; /* completes unqualified addresses; NULL: hostname */
+	const char *login; /* of the real uid */
+	const char *gecos_name; /* full name from passwd, "" none */
+	long long uid;
+	const char *sender; /* -f; NULL: login */
+	const char *full_name; /* -F; NULL: gecos_name */
+	bool from_headers, ignore_dots;
+	char **recipients;
+	int nrecipients;
+	const char *source; /* source_room: what called us, "" unknown */
+	uint64_t max_size; /* 0: none */
+	int input; /* descriptor to read, 0 */
+};
+
+/*
+ * Returns EX_OK and the id, or a sysexits(3) code with one line in why: EX_USAGE no recipients, EX_DATAERR bad
+ * addresses or too large or looping, EX_NOINPUT, EX_IOERR, EX_TEMPFAIL, EX_CANTCREAT. When *submit_stop becomes nonzero (a
+ * signal handler sets it; the read is interrupted) it stops with EX_TEMPFAIL and nothing queued.
+ */
+extern volatile sig_atomic_t submit_stop;
+int submit(struct spool *sp, const struct submit_options *o, char id[ENVELOPE_ID_MAX + 1],
+    char *why, size_t whysize);
+
+#endif
