@@ -32,7 +32,7 @@ struct recipient {
 	    extra; /* name=value fields behind the remote line (notify, orcpt), as written; or NULL */
 	char *reason; /* the last text, NULL: none */
 	enum rcpt_status status;
-	unsigned failed_at; /* FAILED: how many progress lines came before; for report|N */
+	unsigned report; /* FAILED: the N of the report|N line that covers it; 0: none yet */
 };
 
 struct envelope {
