@@ -2,7 +2,8 @@
  * buf.h: a growing byte buffer, filled at the end and drained from the front.
  *
  * The ceiling is given at birth. What would go past it is not added, not even in part, and the
- * buffer's `overflow` stays set until buf_clear(): add freely, check once.
+ * buffer's `overflow` stays set until buf_clear(); until then nothing more is added, so that what is
+ * there has no hole in it: add freely, check once.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H

@@ -18,4 +18,7 @@ int64_t clock_wall_us(void); /* microseconds since 1970: for ids */
  */
 const char *clock_rfc5322(int64_t at_s, char *dst, size_t size);
 
+/* As syslog's classic lines begin, "Nov 24 06:10:00", local time. Returns dst; size >= 16. */
+const char *clock_syslog(int64_t at_s, char *dst, size_t size);
+
 #endif

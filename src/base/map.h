@@ -20,6 +20,7 @@ struct map_node {
 struct map {
 	struct map_node **slots;
 	size_t nslots, count;
+	size_t first; /* no slot before this one is in use */
 };
 
 #define map_item(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
@@ -30,7 +31,7 @@ struct map_node *map_get(const struct map *m, const char *key); /* NULL: not the
 void map_put(struct map *m, struct map_node *n, const char *key); /* key must not be there yet */
 void map_remove(struct map *m, struct map_node *n);
 /* Any node, NULL when empty: to drain a map. */
-struct map_node *map_any(const struct map *m);
+struct map_node *map_any(struct map *m);
 /* Iteration in no order; start with NULL. Nothing may be put or removed meanwhile. */
 struct map_node *map_next(const struct map *m, const struct map_node *n);
 

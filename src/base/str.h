@@ -25,8 +25,9 @@ bool str_copy(char *dst, size_t size, const char *src);
 
 /*
  * Makes a foreign text safe for spool, log, terminal and report: printable UTF-8 stays, every run
- * of CR and LF becomes one space, every other control character, C1 control, bidirectional control
- * and malformed byte becomes '?'. Terminates; cuts at a character's border.
+ * of CR and LF becomes one space, every other control character, C1 control, bidirectional control,
+ * line or paragraph separator and malformed byte becomes '?'. Terminates; cuts at a character's
+ * border. The text never grows, so dst may be src.
  */
 void str_clean(char *dst, size_t size, const char *src, size_t n);
 
