@@ -1,0 +1,148 @@
+# Works with GNU make and bmake; needs no configure step.
+#
+#	make            builds ./sortie
+#	make check      builds and runs every test (installs what is missing, when root)
+#	make demo       shows mail leaving a real spool over real sockets
+#
+# Set on the command line if need be: CC, CFLAGS, LDFLAGS, SPOOLDIR, SYSCONFDIR, BUILD (where
+# everything goes), J (how many jobs the test targets may run at once).
+
+CC = cc
+CFLAGS = -O2 -g
+LDFLAGS =
+SPOOLDIR = /var/spool/sortie
+SYSCONFDIR = /etc/sortie
+BUILD = build
+J = 2
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wformat=2
+
+# The sources, a layer a list, in reading order. No layer includes from one listed before it
+# (make lint checks that); all but main.c are linked into the tests as well.
+
+TOP = src/sortie.c src/options.c src/config.c src/submit.c src/queue.c src/site.c src/route.c src/hosts.c \
+	src/dial.c src/session.c src/bounce.c src/backoff.c src/mailq.c
+PROTO = src/proto/smtp.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
+	src/proto/body.c src/proto/address.c
+DNS = src/dns/dns.c src/dns/dns_msg.c src/dns/resolvconf.c
+SPOOL = src/spool/spool.c src/spool/draft.c src/spool/envelope.c src/spool/durable.c
+NET = src/net/reactor.c src/net/wheel.c src/net/conn.c
+BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/log.c \
+	src/base/str.c src/base/clock.c src/base/verdict.c
+
+# The tests: every check_NAME.c defines suite_NAME() (src/t/README).
+
+TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c \
+	src/t/unit/check_map.c src/t/unit/check_log.c src/t/unit/check_str.c \
+	src/t/unit/check_clock.c src/t/unit/check_verdict.c src/t/unit/check_sys.c \
+	src/t/unit/check_reply.c src/t/unit/check_ehlo.c src/t/unit/check_command.c \
+	src/t/unit/check_body.c src/t/unit/check_address.c src/t/unit/check_smtp.c \
+	src/t/unit/check_dns.c src/t/unit/check_dns_msg.c src/t/unit/check_resolvconf.c \
+	src/t/unit/check_spool.c src/t/unit/check_draft.c src/t/unit/check_envelope.c \
+	src/t/unit/check_durable.c \
+	src/t/unit/check_reactor.c src/t/unit/check_wheel.c src/t/unit/check_conn.c \
+	src/t/unit/check_options.c src/t/unit/check_config.c src/t/unit/check_submit.c \
+	src/t/unit/check_queue.c src/t/unit/check_site.c src/t/unit/check_route.c \
+	src/t/unit/check_dial.c src/t/unit/check_session.c src/t/unit/check_bounce.c \
+	src/t/unit/check_backoff.c src/t/unit/check_mailq.c src/t/unit/check_sortie.c \
+	src/t/dialogue/check_dialogue.c src/t/story/check_story.c src/t/fault/check_fault.c
+KIT = src/t/unit/check_main.c src/t/lib/vclock.c src/t/lib/logcap.c src/t/lib/dns_fake.c \
+	src/t/lib/smtp_fake.c src/t/lib/net_fake.c
+
+FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
+	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
+	src/t/fuzz/fuzz_config.c
+
+# What the system offers: libraries beyond libc, -DHAVE_NS_PARSE; Check's flags.
+FEATURES != sh src/t/lib/features.sh $(CC)
+LIBS != sh src/t/lib/features.sh --libs $(CC)
+CHECK_CFLAGS != pkg-config --cflags check 2>/dev/null || true
+CHECK_LIBS != pkg-config --libs check 2>/dev/null || echo -lcheck -lm -lpthread
+
+COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES) $(CHECK_CFLAGS) \
+	-DSPOOLDIR='"$(SPOOLDIR)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' $(CFLAGS) -MMD -MP -c
+
+# For every source a rule that compiles it, and the lists OBJ_LIB, OBJ_TESTS, ...: rules.sh writes
+# them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
+RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
+	MAIN src/main.c LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
+	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c
+
+all: sortie
+
+include $(BUILD)/rules.mk
+
+sortie: $(BUILD)/sortie
+	ln -sf $(BUILD)/sortie sortie
+
+$(BUILD)/sortie: $(OBJ_MAIN) $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_MAIN) $(BUILD)/libsortie.a $(LIBS)
+
+$(BUILD)/libsortie.a: $(OBJ_LIB)
+	rm -f $@
+	$(AR) -rcs $@ $(OBJ_LIB)
+
+$(BUILD)/check: $(OBJ_KIT) $(OBJ_TESTS) $(BUILD)/t/suites.o $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KIT) $(OBJ_TESTS) $(BUILD)/t/suites.o \
+		$(BUILD)/libsortie.a $(LIBS) $(CHECK_LIBS)
+
+# --- tests ---
+
+check:
+	@CC="$(CC)" sh src/t/lib/deps.sh
+	@$(MAKE) -j $(J) run-check
+
+run-check: $(BUILD)/check
+	$(RUN) $(BUILD)/check
+
+demo:
+	@CC="$(CC)" sh src/t/lib/deps.sh
+	@$(MAKE) -j $(J) all
+	@sh src/t/demo/demo.sh
+
+check-asan:
+	@$(MAKE) BUILD=build/asan LDFLAGS=-fsanitize=address \
+		CFLAGS="-O1 -g -fsanitize=address -fno-omit-frame-pointer" check
+
+check-ubsan:
+	@$(MAKE) BUILD=build/ubsan LDFLAGS=-fsanitize=undefined \
+		CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" check
+
+check-valgrind:
+	@$(MAKE) BUILD=build/valgrind CFLAGS="-O1 -g" RUN="sh src/t/lib/valgrind.sh" check
+
+# gcov's line coverage, a line a file.
+cov:
+	@$(MAKE) BUILD=build/cov CFLAGS="-O0 -g --coverage" check
+	@sh src/t/lib/cov.sh build/cov
+
+# Replays every corpus once, with any compiler.
+fuzz-smoke: $(OBJ_FUZZ) $(OBJ_REPLAY) $(BUILD)/libsortie.a
+	@for o in $(OBJ_FUZZ); do p=$${o%.o}; name=$${p##*/fuzz_}; \
+		$(CC) $(CFLAGS) $(LDFLAGS) -o $$p $$o $(OBJ_REPLAY) $(BUILD)/libsortie.a $(LIBS) && \
+		$$p src/t/fuzz/corpus/$$name || exit 1; done
+
+# libFuzzer programs, build/fuzz/t/fuzz/fuzz_NAME; needs clang and its runtime.
+fuzz:
+	@$(MAKE) -j $(J) BUILD=build/fuzz CC=clang LDFLAGS=-fsanitize=address,undefined \
+		CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" fuzz-programs
+
+fuzz-programs: $(OBJ_FUZZ) $(BUILD)/libsortie.a
+	@for o in $(OBJ_FUZZ); do echo $${o%.o}; \
+		$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $${o%.o} $$o $(BUILD)/libsortie.a $(LIBS) \
+		|| exit 1; done
+
+# --- looking at the source ---
+
+lint:
+	@sh src/t/lint/lint.sh
+
+fmt-check:
+	clang-format --dry-run -Werror `find src -name '*.[ch]'`
+
+clean:
+	rm -rf build sortie
+
+.PHONY: all check run-check demo check-asan check-ubsan check-valgrind cov fuzz-smoke fuzz \
+	fuzz-programs lint fmt-check clean

@@ -1,0 +1,24 @@
+/*
+ * suites.h: every check_NAME.c defines suite_NAME() and says so here. The table of those that are
+ * built is written by the Makefile from its list of tests.
+ */
+#ifndef T_UNIT_SUITES_H
+#define T_UNIT_SUITES_H
+
+#include <stddef.h>
+
+#include <check.h>
+
+typedef Suite *suite_fn(void);
+
+extern suite_fn *const suites[]; /* ends with NULL */
+
+suite_fn suite_address, suite_alloc, suite_backoff, suite_body, suite_bounce, suite_buf,
+    suite_clock, suite_command, suite_config, suite_conn, suite_dial, suite_dns, suite_dns_msg,
+    suite_draft, suite_durable, suite_ehlo, suite_envelope, suite_list, suite_log, suite_mailq,
+    suite_map, suite_options, suite_queue, suite_reactor, suite_reply, suite_resolvconf,
+    suite_route, suite_session, suite_site, suite_smtp, suite_sortie, suite_spool, suite_str,
+    suite_submit, suite_sys, suite_verdict, suite_wheel;
+suite_fn suite_dialogue, suite_fault, suite_story;
+
+#endif
