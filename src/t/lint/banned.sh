@@ -1,0 +1,56 @@
+#!/bin/sh
+# banned.sh source...: calls that must not be there. Each line of the table: the files that may make it
+# (an awk pattern), and the functions.
+awk '
+BEGIN {
+	never = "strcpy strcat sprintf vsprintf gets atoi atol strtok alloca system popen " \
+		"getaddrinfo gethostbyname gethostbyaddr getnameinfo setlocale res_init res_query " \
+		"res_search waitpid wait tmpnam mktemp"
+	some["src/(submit|sortie)[a-z_]*\\.c"] = "getpwnam getpwuid getpwent"
+	some["src/(submit|sortie|main)[a-z_]*\\.c|src/t/.*"] = "fork"
+	split(never, w, " ")
+	for (i in w)
+		ban[w[i]] = "^$"
+	for (where in some) {
+		split(some[where], w, " ")
+		for (i in w)
+			ban[w[i]] = "^(" where ")$"
+	}
+	# A test that waits is a test that fails on a slow machine.
+	split("sleep usleep nanosleep", w, " ")
+	for (i in w)
+		ban[w[i]] = "^$"
+	# Tests may wait for the processes they made.
+	ban["waitpid"] = ban["wait"] = "^src/t/.*"
+}
+
+{
+	line = $0
+	# strings and comments are not calls
+	gsub(/\\\\|\\"/, "", line)
+	gsub(/"[^"]*"/, "\"\"", line)
+	if (in_comment) {
+		if (!sub(/^.*\*\//, "", line))
+			next
+		in_comment = 0
+	}
+	while (sub(/\/\*([^*]|\*+[^*\/])*\*+\//, " ", line))
+		;
+	sub(/\/\/.*/, "", line)
+	if (sub(/\/\*.*/, "", line))
+		in_comment = 1
+	while (match(line, /[A-Za-z_][A-Za-z0-9_]*[ \t]*\(/)) {
+		name = substr(line, RSTART, RLENGTH - 1)
+		sub(/[ \t]+$/, "", name)
+		before = RSTART > 1 ? substr(line, RSTART - 1, 1) : ""
+		line = substr(line, RSTART + RLENGTH)
+		if (name in ban && before != "." && before != ">" && FILENAME !~ ban[name]) {
+			printf "%s:%d: %s() is banned here\n", FILENAME, FNR, name
+			bad = 1
+		}
+	}
+}
+
+FNR == 1 { in_comment = 0 }
+END { exit bad }
+' "$@"

@@ -1,0 +1,51 @@
+#!/bin/sh
+# lint.sh [check...]: layers, banned functions, headers that compile alone, gcc's analyzer, clang-tidy.
+# Runs all of them, or those named; every one looks at all of the source and says what it found.
+cd "$(dirname "$0")/../../.." || exit 1
+here=src/t/lint
+flags="-std=c11 -D_DEFAULT_SOURCE -Isrc -Isrc/t/lib $(sh src/t/lib/features.sh gcc)
+	-DSPOOLDIR=\"/\" -DSYSCONFDIR=\"/\""
+warn='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+	-Wvla -Wformat=2 -Werror'
+program=$(find src -path src/t -prune -o -name '*.[ch]' -print)
+program_c=$(find src -path src/t -prune -o -name '*.c' -print)
+all=$(find src -name '*.[ch]')
+all_c=$(find src -name '*.c')
+
+# Runs a command for every file, FILE standing for its name, two at a time; fails if one does.
+each() { # files command...
+	files=$1
+	shift
+	printf '%s\n' $files | xargs -P 2 -I FILE "$@"
+}
+
+layers() {
+	sh $here/layers.sh $program
+}
+
+banned() {
+	sh $here/banned.sh $all
+}
+
+headers() { # every header compiles alone
+	each "$(find src -name '*.h')" gcc $flags $warn -fsyntax-only -x c FILE
+}
+
+analyzer() {
+	each "$program_c" gcc $flags -O1 -fanalyzer -Werror -c -o /dev/null FILE
+}
+
+tidy() {
+	each "$all_c" clang-tidy --quiet FILE -- $flags 2> /dev/null
+}
+
+bad=0
+for check in ${*:-layers banned headers analyzer tidy}; do
+	if $check; then
+		echo "lint: $check: ok"
+	else
+		echo "lint: $check: FAILED"
+		bad=1
+	fi
+done
+exit $bad
