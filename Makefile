@@ -24,7 +24,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 TOP = src/sortie.c src/options.c src/config.c src/submit.c src/queue.c src/site.c src/route.c src/hosts.c \
 	src/dial.c src/session.c src/bounce.c src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
-	src/proto/body.c src/proto/address.c
+	src/proto/body.c src/proto/address.c src/proto/address_list.c
 DNS = src/dns/dns.c src/dns/dns_msg.c src/dns/resolvconf.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/envelope.c src/spool/durable.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c

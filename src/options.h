@@ -12,17 +12,17 @@ enum mode {
 	MODE_SUBMIT, /* -bm, the default */
 	MODE_MAILQ, /* -bp, mailq */
 	MODE_QUEUE, /* -q, -qTIME, -qI/-qR/-qS, -bd */
-	MODE_SMTP, /* -bs (a later issue) */
+	MODE_SMTP, /* -bs; not built in yet */
 	MODE_VERIFY, /* -bv */
-	MODE_ALIASES, /* -bi, newaliases */
+	MODE_ALIASES, /* -bi, -I, newaliases */
 	MODE_HOSTSTAT, /* -bh, hoststat */
 	MODE_PURGESTAT, /* -bH, purgestat */
-	MODE_VERSION,
+	MODE_VERSION, /* --version, a lone -V */
 };
 
 enum delivery { DELIVER_BACKGROUND, DELIVER_NOW, DELIVER_QUEUE };
 
-struct queue_filter { /* -qI -qR -qS: substring, in any case; ! before it inverts */
+struct queue_filter { /* -qI -qR -qS: substring, in any case; ! before the letter inverts */
 	char which; /* 'I' 'R' 'S' */
 	bool inverted;
 	const char *text;
@@ -36,15 +36,20 @@ struct options { /* points into argv */
 	bool from_headers; /* -t */
 	bool ignore_dots; /* -i, -oi */
 	bool verbose; /* -v */
+	bool daemon; /* -bd, -bD: QUEUE, resident; five minutes unless -qTIME says otherwise */
 	enum delivery delivery;
 	int64_t interval_s; /* -q5m; 0: one pass */
 	struct queue_filter *filters;
 	size_t nfilters;
-	char **recipients;
+	char **recipients; /* NULL-terminated; the strings are argv's */
 	int nrecipients;
 };
 
-/* Fills o from argv (argv[0] may be NULL). Returns 0, or EX_USAGE with a line in why. */
+/*
+ * Fills o from argv (argv[0] may be NULL). Options may stand behind recipients; "--" ends them. The
+ * last of two of the same kind counts. Returns 0, or EX_USAGE with a line in why; o is to be freed
+ * in either case.
+ */
 int options_parse(struct options *o, int argc, char **argv, char *why, size_t whysize);
 void options_free(struct options *o);
 
