@@ -30,12 +30,13 @@ typedef void conn_fn(void *ctx, enum conn_event event);
 
 /*
  * Starts to connect; the outcome always comes through fn, later. Stream sockets to AF_INET, AF_INET6 or
- * AF_UNIX addresses; TCP_NODELAY is set. from (may be NULL) is the address to bind. NULL and errno
- * when no socket could be had (EMFILE, ...).
+ * AF_UNIX addresses; TCP_NODELAY is set. from (may be NULL) is the address to bind; if that fails it
+ * is CONN_FAILED. NULL and errno when no socket could be had (EMFILE, ...).
  */
 struct conn *conn_connect(struct reactor *r, const struct sockaddr *to, socklen_t tolen,
     const struct sockaddr *from, socklen_t fromlen, conn_fn *fn, void *ctx);
 
+/* The new owner says what it wants; an end of file that the old one has seen it will see too. */
 void conn_handler(struct conn *c, conn_fn *fn, void *ctx);
 int conn_errno(const struct conn *c); /* of CONN_FAILED, or of the last read or write error */
 bool conn_is_open(struct conn *c); /* connected, even if CONN_OPEN has not been reported yet */
@@ -45,13 +46,16 @@ ssize_t conn_read(struct conn *c, void *buf, size_t n);
 /* Bytes taken; -1 and errno (EAGAIN: later). Never raises SIGPIPE. */
 ssize_t conn_write(struct conn *c, const void *buf, size_t n);
 
-/* What CONN_READY is wanted for. Nothing at first; errors are reported as CONN_READY always. */
+/*
+ * What CONN_READY is wanted for. Nothing at first. A connection that breaks is reported as CONN_READY
+ * always, once: a direction whose end or error has been read is not waited for again.
+ */
 void conn_want(struct conn *c, bool reading, bool writing);
 
 /* Absolute reactor time, ms; 0 disarms. Also while connecting. */
 void conn_deadline(struct conn *c, int64_t at_ms);
 
-/* The local and remote addresses; -1 when not connected. */
+/* Our own address on this connection; 0, or -1 and errno when not connected. */
 int conn_local(const struct conn *c, struct sockaddr_storage *ss, socklen_t *len);
 
 /* Closes at once and frees after the turn. *c is NULL afterwards; NULL is fine. */

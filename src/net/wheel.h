@@ -1,8 +1,9 @@
 /*
  * wheel.h: a hierarchical timer wheel (Varghese and Lauck, 1987; intrusive as h2o's). Pure.
  *
- * Times are absolute milliseconds of whatever clock the caller uses. Arming and disarming are O(1);
- * a node is embedded in its owner. A node armed for a time already past is due at the next advance.
+ * Times are absolute milliseconds, not negative, of whatever clock the caller uses. Arming and
+ * disarming are O(1); a node is embedded in its owner. A node armed for a time already past is due
+ * at the next advance. Nodes armed for the same time fall due in the order they were armed.
  */
 #ifndef NET_WHEEL_H
 #define NET_WHEEL_H
@@ -12,16 +13,17 @@
 
 #include "base/list.h"
 
-enum { WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS, WHEEL_LEVELS = 8 };
+/* Eleven levels of six bits hold every time there is: nothing is ever too far away. */
+enum { WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS, WHEEL_LEVELS = 11 };
 
 struct wheel_node {
 	struct list link; /* list_init()ed by wheel_node_init */
-	int64_t at_ms;
+	int64_t at_ms; /* never before the time it was armed */
 };
 
 struct wheel {
 	int64_t now_ms;
-	uint64_t used[WHEEL_LEVELS]; /* bit set: the slot may hold nodes */
+	uint64_t used[WHEEL_LEVELS]; /* bit set: the slot holds nodes */
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 

@@ -1,0 +1,313 @@
+/*
+ * conn.c: one nonblocking stream connection.
+ *
+ * An outcome that connect(2) knows at once (a socket in the file system, no route, loopback on some
+ * systems) is reported from a task, so that the owner is never called from within conn_connect().
+ */
+#include "net/conn.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/sys.h"
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
+#endif
+
+enum conn_state { CONNECTING, OPEN, FAILED };
+
+struct conn {
+	struct reactor *r;
+	struct watch watch;
+	struct timer timer;
+	struct task report; /* CONN_OPEN or CONN_FAILED, when known at once */
+	struct task reap; /* frees it, when closed */
+	int fd;
+	enum conn_state state;
+	int err;
+	bool reading, writing; /* wanted */
+	bool read_over, write_over; /* the end or an error was seen: nothing to wait for any more */
+	conn_fn *fn;
+	void *ctx;
+};
+
+static short
+interest(const struct conn *c)
+{
+	int events = 0;
+
+	if (c->reading && !c->read_over)
+		events |= POLLIN;
+	if (c->writing && !c->write_over)
+		events |= POLLOUT;
+	return (short)events;
+}
+
+/*
+ * Tells the reactor what is wanted now. With nothing wanted a watch stays, for errors only; one that
+ * was dropped because of an error comes back only when something is wanted.
+ */
+static void
+update_watch(struct conn *c)
+{
+	short events = interest(c);
+
+	if (c->state != OPEN)
+		return;
+	if (c->watch.slot != SIZE_MAX)
+		watch_change(c->r, &c->watch, events);
+	else if (events != 0)
+		watch_add(c->r, &c->watch, c->fd, events);
+}
+
+/* The fn may close the connection: nothing is touched after it. */
+static void
+become(struct conn *c, int err)
+{
+	c->err = err;
+	if (err != 0) {
+		c->state = FAILED;
+		watch_remove(c->r, &c->watch);
+		c->fn(c->ctx, CONN_FAILED);
+		return;
+	}
+	c->state = OPEN;
+	if (c->watch.slot == SIZE_MAX)
+		watch_add(c->r, &c->watch, c->fd, interest(c));
+	update_watch(c);
+	c->fn(c->ctx, CONN_OPEN);
+}
+
+static bool
+has_peer(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	return getpeername(fd, (struct sockaddr *)&ss, &len) == 0;
+}
+
+static void
+on_socket(void *ctx, short events)
+{
+	struct conn *c = ctx;
+
+	(void)events;
+	if (c->state == CONNECTING) {
+		int err = sys_socket_error(c->fd);
+
+		/* Writable without an error and yet not connected is what a socket is that never was. */
+		if (err == 0 && !has_peer(c->fd))
+			err = ENOTCONN;
+		become(c, err);
+		return;
+	}
+	/* With nothing wanted this is a hang-up or an error, which poll(2) would repeat for ever. */
+	if (interest(c) == 0)
+		watch_remove(c->r, &c->watch);
+	c->fn(c->ctx, CONN_READY);
+}
+
+static void
+on_report(void *ctx)
+{
+	struct conn *c = ctx;
+
+	become(c, c->err);
+}
+
+static void
+on_timer(void *ctx)
+{
+	struct conn *c = ctx;
+
+	c->fn(c->ctx, CONN_DEADLINE);
+}
+
+static void
+on_reap(void *ctx)
+{
+	free(ctx);
+}
+
+static void
+set_options(int fd, int family)
+{
+	int on = 1;
+
+	/* Commands are small and wait for nobody. A stand-in socket of another family may refuse. */
+	if (family == AF_INET || family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+#if defined(SO_NOSIGPIPE)
+	(void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
+#endif
+}
+
+/* 0 connected, EINPROGRESS, or why not. */
+static int
+start(int fd, const struct sockaddr *to, socklen_t tolen, const struct sockaddr *from,
+    socklen_t fromlen)
+{
+	set_options(fd, to->sa_family);
+	if (from != NULL && sys.bind(fd, from, fromlen) == -1)
+		return errno;
+	if (sys.connect(fd, to, tolen) == 0)
+		return 0;
+	/* POSIX: a connect that was interrupted goes on by itself. */
+	return errno == EINTR ? EINPROGRESS : errno;
+}
+
+struct conn *
+conn_connect(struct reactor *r, const struct sockaddr *to, socklen_t tolen,
+    const struct sockaddr *from, socklen_t fromlen, conn_fn *fn, void *ctx)
+{
+	struct conn *c;
+	int fd = sys_socket(to->sa_family, SOCK_STREAM);
+
+	if (fd == -1)
+		return NULL;
+	c = xcalloc(1, sizeof(*c));
+	c->r = r;
+	c->fd = fd;
+	c->fn = fn;
+	c->ctx = ctx;
+	watch_init(&c->watch, on_socket, c);
+	timer_init(&c->timer, on_timer, c);
+	task_init(&c->report, on_report, c);
+	task_init(&c->reap, on_reap, c);
+	c->err = start(fd, to, tolen, from, fromlen);
+	if (c->err == EINPROGRESS) {
+		c->err = 0;
+		watch_add(r, &c->watch, fd, POLLOUT);
+	} else {
+		task_queue(r, &c->report);
+	}
+	return c;
+}
+
+void
+conn_handler(struct conn *c, conn_fn *fn, void *ctx)
+{
+	c->fn = fn;
+	c->ctx = ctx;
+	c->read_over = c->write_over = false;
+	update_watch(c);
+}
+
+int
+conn_errno(const struct conn *c)
+{
+	return c->err;
+}
+
+bool
+conn_is_open(struct conn *c)
+{
+	return c->state == OPEN || (c->state == CONNECTING && has_peer(c->fd));
+}
+
+/* What a read or write returned; notes an error, and that this direction is over. */
+static ssize_t
+outcome(struct conn *c, ssize_t n, bool *over)
+{
+	if (n >= 0)
+		return n;
+	if (errno == EWOULDBLOCK)
+		errno = EAGAIN; /* the same on most systems */
+	if (errno != EAGAIN) {
+		int err = c->err = errno;
+
+		*over = true;
+		update_watch(c);
+		errno = err;
+	}
+	return -1;
+}
+
+static int
+not_open(const struct conn *c)
+{
+	errno = c->state == FAILED ? c->err : EAGAIN;
+	return -1;
+}
+
+ssize_t
+conn_read(struct conn *c, void *buf, size_t n)
+{
+	ssize_t got;
+
+	if (c->state != OPEN)
+		return not_open(c);
+	do
+		got = sys.recv(c->fd, buf, n, 0);
+	while (got == -1 && errno == EINTR);
+	if (got == 0 && n > 0) {
+		c->read_over = true;
+		update_watch(c);
+	}
+	return outcome(c, got, &c->read_over);
+}
+
+ssize_t
+conn_write(struct conn *c, const void *buf, size_t n)
+{
+	ssize_t put;
+
+	if (c->state != OPEN)
+		return not_open(c);
+	if (n == 0)
+		return 0;
+	do
+		put = sys.send(c->fd, buf, n, MSG_NOSIGNAL);
+	while (put == -1 && errno == EINTR);
+	return outcome(c, put, &c->write_over);
+}
+
+void
+conn_want(struct conn *c, bool reading, bool writing)
+{
+	c->reading = reading;
+	c->writing = writing;
+	update_watch(c);
+}
+
+void
+conn_deadline(struct conn *c, int64_t at_ms)
+{
+	if (at_ms == 0)
+		timer_disarm(c->r, &c->timer);
+	else
+		timer_arm(c->r, &c->timer, at_ms);
+}
+
+int
+conn_local(const struct conn *c, struct sockaddr_storage *ss, socklen_t *len)
+{
+	if (c->state != OPEN) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	*len = sizeof(*ss);
+	return getsockname(c->fd, (struct sockaddr *)ss, len);
+}
+
+void
+conn_close(struct conn **cp)
+{
+	struct conn *c = *cp;
+
+	if (c == NULL)
+		return;
+	*cp = NULL;
+	watch_remove(c->r, &c->watch);
+	timer_disarm(c->r, &c->timer);
+	task_cancel(&c->report);
+	sys.close(c->fd);
+	task_queue(c->r, &c->reap);
+}
