@@ -21,7 +21,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # The sources, a layer a list, in reading order. No layer includes from one listed before it
 # (make lint checks that); all but main.c are linked into the tests as well.
 
-TOP = src/sortie.c src/options.c src/config.c src/submit.c src/queue.c src/site.c src/route.c src/hosts.c \
+TOP = src/sortie.c src/options.c src/config.c src/config_value.c src/submit.c src/queue.c src/site.c src/route.c src/hosts.c \
 	src/dial.c src/session.c src/bounce.c src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
 	src/proto/body.c src/proto/address.c src/proto/address_list.c

@@ -74,7 +74,7 @@ int config_read(struct config *c, const char *path, bool missing_ok, char *why, 
 int config_parse(
     struct config *c, const char *name, const char *text, size_t n, char *why, size_t whysize);
 
-/* Whether address matches a relay's `from` pattern: "*@example.org", "example.org", ".example.org",
+/* config_value.c. Whether the sender matches a relay's `from` pattern: "*@example.org", "example.org", ".example.org",
  * "alice@example.org"; a domain without case; * and ? as in fnmatch(3); "<>" is the null sender. */
 bool config_sender_matches(const char *pattern, const char *sender);
 
