@@ -1,0 +1,62 @@
+/*
+ * session.h: one connection carrying one SMTP conversation, many jobs after another.
+ *
+ * It moves bytes and deadlines between a connection and an engine, and reads bodies. The owner's
+ * functions are called from the reactor's turn, never from within a session_ function other than
+ * session_kick(); after `closed` none is called, and the session frees itself from a task.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/verdict.h"
+#include "net/conn.h"
+#include "proto/smtp.h"
+#include "route.h"
+#include "site.h"
+
+struct session;
+
+struct session_options {
+	const char *helo; /* NULL: this end's address literal */
+	bool one_behind_dot;
+	int patience_s[SMTP_NWAITS];
+	const struct hop *hop; /* stays valid */
+	size_t hop_index;
+	int64_t connect_ms;
+	unsigned long number; /* for -v, to tell conversations apart */
+};
+
+struct session_ops {
+	/* The next job, begun (GO), or NULL. *last_hop: no other host may take it. */
+	struct job *(*next)(void *ctx, struct session *s, bool *last_hop);
+	void (*settled)(
+	    void *ctx, struct session *s, struct job *j, size_t rcpt, const struct verdict *v);
+	/* The last word about a job; host: it came back for another host, NULL: it was served; again:
+	 * what is unsettled goes into another transaction at once. */
+	void (*finished)(
+	    void *ctx, struct session *s, struct job *j, const struct verdict *host, bool again);
+	void (*idle)(void *ctx, struct session *s); /* greeted, and nothing to do */
+	void (*closed)(
+	    void *ctx, struct session *s, const struct verdict *v, bool benign, bool behind_dot);
+};
+
+struct session *session_new(struct reactor *r, struct conn *c, const struct session_options *o,
+    const struct session_ops *ops, void *ctx);
+void session_kick(struct session *s); /* there may be a job */
+void session_quit(struct session *s); /* QUIT once what is in flight is answered */
+void session_stop(struct session *s, bool hard);
+
+bool session_is_idle(const struct session *s); /* ready, and nothing in flight */
+size_t session_in_flight(const struct session *s);
+size_t session_hop(const struct session *s);
+unsigned session_delivered(const struct session *s); /* messages that were answered on it */
+
+/* The owner's list and bookkeeping. */
+struct list *session_link(struct session *s);
+struct session *session_of_link(struct list *l);
+
+#endif

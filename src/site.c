@@ -1,0 +1,826 @@
+/*
+ * site.c: one destination: jobs, sessions, next hop after a failure, back-off.
+ *
+ * A site opens sessions while jobs wait and its limit allows: two at first, one more with each
+ * message that was answered, half as many after trouble. What goes wrong with a connection is put
+ * down to its hop: one that failed without having served anything is out for the rest of the pass,
+ * one that was lost later is tried last. When every hop is out the site is parked: all its jobs are
+ * deferred at once, and so is what comes later in the pass.
+ */
+#include "site.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "dial.h"
+#include "peer.h"
+#include "session.h"
+
+enum { LIMIT_START = 2 };
+
+enum hop_health { HOP_GOOD, HOP_LATE, HOP_FAILED };
+
+struct opening { /* a dial, and the hops it has tried */
+	struct list link;
+	struct site *site;
+	struct dial *dial;
+	bool *tried, *held; /* by hop; held: counted in its peer */
+	size_t n;
+};
+
+struct site {
+	struct map_node node;
+	struct list link; /* all of sites */
+	struct sites *sites;
+	char *key, *sender, *domain;
+	struct list waiting;
+	size_t nwaiting;
+	struct list sessions, openings;
+	unsigned nsessions, nopenings, njobs; /* njobs: added and not done */
+	struct route *route;
+	enum hop_health *hops;
+	size_t nhops;
+	bool has_winner;
+	size_t winner; /* the hop that the first race chose */
+	unsigned limit, ceiling, successes;
+	bool troubled; /* grows more slowly since */
+	bool parked, no_dot_ahead;
+	struct verdict why; /* the last trouble; parked: the reason */
+	struct task task;
+	struct timer idle;
+	struct list starving; /* on sites->starving: wants a connection and may not have one */
+};
+
+struct sites {
+	struct reactor *reactor;
+	struct router *router;
+	struct sites_options options;
+	struct map by_key;
+	struct list all, starving;
+	struct peers peers;
+	unsigned open; /* sessions and openings */
+	size_t njobs;
+	unsigned long numbers;
+	bool stopping;
+};
+
+static const struct session_ops session_ops;
+static const struct dial_ops dial_ops;
+
+static void
+site_wake(struct site *s)
+{
+	task_queue(s->sites->reactor, &s->task);
+}
+
+/* A connection ended somewhere: those that had to wait for one look again. */
+static void
+wake_starving(struct sites *ss)
+{
+	while (!list_empty(&ss->starving)) {
+		struct site *s = list_item(ss->starving.next, struct site, starving);
+
+		list_remove(&s->starving);
+		site_wake(s);
+	}
+}
+
+/* --- jobs --------------------------------------------------------------------------------- */
+
+static void
+job_done(struct site *s, struct job *j)
+{
+	list_remove(&j->link);
+	s->njobs--;
+	s->sites->njobs--;
+	j->ops->done(j);
+}
+
+static void
+settle_rest(struct job *j, const struct verdict *v)
+{
+	for (size_t i = 0; i < j->nrcpts; i++) {
+		if (j->rcpts[i].settled)
+			continue;
+		j->rcpts[i].settled = true;
+		j->unsettled--;
+		j->ops->settle(j, i, v);
+	}
+}
+
+static struct job *
+take_waiting(struct site *s)
+{
+	struct job *j;
+
+	if (list_empty(&s->waiting))
+		return NULL;
+	j = list_item(s->waiting.next, struct job, link);
+	list_remove(&j->link);
+	s->nwaiting--;
+	return j;
+}
+
+static void
+put_back(struct site *s, struct job *j)
+{
+	j->ops->pause(j);
+	list_add_head(&s->waiting, &j->link);
+	s->nwaiting++;
+	site_wake(s);
+}
+
+/* One verdict for all that waits: deferred or failed without having been tried any further. */
+static void
+settle_waiting(struct site *s, const struct verdict *v)
+{
+	struct job *j;
+
+	while ((j = take_waiting(s)) != NULL) {
+		j->body_wanted = false;
+		j->relay = NULL;
+		j->begun_ms = j->setup_ms = 0;
+		if (j->ops->begin(j) == JOB_GO)
+			settle_rest(j, v);
+		job_done(s, j);
+	}
+}
+
+/* --- hops --------------------------------------------------------------------------------- */
+
+static enum hop_health *
+health_of(struct site *s, size_t hop)
+{
+	if (hop >= s->nhops) {
+		s->hops = xreallocarray(s->hops, hop + 1, sizeof(*s->hops));
+		while (s->nhops <= hop)
+			s->hops[s->nhops++] = HOP_GOOD;
+	}
+	return &s->hops[hop];
+}
+
+static struct peer *
+peer_of(struct site *s, size_t hop)
+{
+	const struct hop *h;
+
+	if (route_hop(s->route, hop, &h) != ROUTE_HOP)
+		bug("a hop that the route does not have");
+	return peers_get(&s->sites->peers, h->peer);
+}
+
+static unsigned
+sessions_on(const struct site *s, size_t hop)
+{
+	unsigned n = 0;
+
+	list_each (pos, &s->sessions)
+		n += session_hop(session_of_link(pos)) == hop;
+	return n;
+}
+
+/* Whether the site has a hop to try other than this one; SIZE_MAX: any. */
+static bool
+hop_left(struct site *s, size_t except)
+{
+	const struct hop *h;
+	enum route_state state;
+
+	for (size_t i = 0; (state = route_hop(s->route, i, &h)) == ROUTE_HOP; i++)
+		if (i != except && *health_of(s, i) != HOP_FAILED)
+			return true;
+	return state == ROUTE_WAIT;
+}
+
+static void
+park(struct site *s)
+{
+	if (!s->parked)
+		log_info("%s: nothing more is tried there in this pass: %s", s->key, s->why.text);
+	s->parked = true;
+	s->has_winner = false;
+	site_wake(s);
+}
+
+/*
+ * A connection to the hop could not be had, or broke. served: it had served messages before. While
+ * others to the same hop are alive the host is not down, it wants no more than those.
+ */
+static void
+hop_trouble(struct site *s, size_t hop, const struct verdict *v, bool served)
+{
+	unsigned alive = sessions_on(s, hop);
+
+	s->why = *v;
+	s->troubled = true;
+	s->successes = 0;
+	s->limit = s->limit > 1 ? s->limit / 2 : 1;
+	if (served) {
+		*health_of(s, hop) = HOP_LATE;
+	} else if (alive > 0) {
+		if (s->ceiling > alive)
+			s->ceiling = alive;
+	} else {
+		*health_of(s, hop) = HOP_FAILED;
+	}
+	if (s->has_winner && s->winner == hop && *health_of(s, hop) != HOP_GOOD)
+		s->has_winner = false;
+	if (!hop_left(s, SIZE_MAX))
+		park(s);
+}
+
+static void
+went_well(struct site *s)
+{
+	s->successes++;
+	if (s->limit < s->ceiling && (!s->troubled || s->successes >= s->limit)) {
+		s->limit++;
+		s->successes = 0;
+	}
+}
+
+/* --- opening a session -------------------------------------------------------------------- */
+
+static void
+opening_room(struct opening *o, size_t hop)
+{
+	if (hop < o->n)
+		return;
+	o->tried = xreallocarray(o->tried, hop + 1, sizeof(*o->tried));
+	o->held = xreallocarray(o->held, hop + 1, sizeof(*o->held));
+	for (; o->n <= hop; o->n++)
+		o->tried[o->n] = o->held[o->n] = false;
+}
+
+static void
+release(struct opening *o, size_t hop)
+{
+	if (hop >= o->n || !o->held[hop])
+		return;
+	o->held[hop] = false;
+	peer_of(o->site, hop)->open--;
+}
+
+static void
+opening_free(struct opening *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		release(o, i);
+	dial_cancel(&o->dial);
+	list_remove(&o->link);
+	o->site->nopenings--;
+	o->site->sites->open--;
+	wake_starving(o->site->sites);
+	free(o->tried);
+	free(o->held);
+	free(o);
+}
+
+/* Whether hop may be tried now. One at its limit holds back those of worse preference (*bar). */
+static bool
+hop_usable(struct opening *o, size_t i, const struct hop *h, enum hop_health wanted, unsigned *bar)
+{
+	struct site *s = o->site;
+	struct peer *p;
+
+	opening_room(o, i);
+	if (o->tried[i] || *health_of(s, i) != wanted || h->preference > *bar)
+		return false;
+	p = peers_get(&s->sites->peers, h->peer);
+	if (p->dead && sessions_on(s, i) == 0) {
+		s->why = p->why;
+		*health_of(s, i) = HOP_FAILED;
+		return false;
+	}
+	if (p->open >= s->sites->options.sessions_per_site) {
+		*bar = h->preference;
+		return false;
+	}
+	return true;
+}
+
+static enum route_state
+pick(struct opening *o, size_t i, const struct hop *h, const struct hop **hop, size_t *index)
+{
+	o->tried[i] = o->held[i] = true;
+	peers_get(&o->site->sites->peers, h->peer)->open++;
+	*hop = h;
+	*index = i;
+	return ROUTE_HOP;
+}
+
+/* The next hop: the winner of the first race, then the good ones in order, then those lost before. */
+static enum route_state
+on_next(void *ctx, const struct hop **hop, size_t *index)
+{
+	static const enum hop_health turns[] = {HOP_GOOD, HOP_LATE};
+	struct opening *o = ctx;
+	struct site *s = o->site;
+	unsigned bar = UINT32_MAX;
+	const struct hop *h;
+
+	if (s->has_winner && route_hop(s->route, s->winner, &h) == ROUTE_HOP &&
+	    hop_usable(o, s->winner, h, HOP_GOOD, &bar))
+		return pick(o, s->winner, h, hop, index);
+	for (size_t t = 0; t < 2; t++) {
+		enum route_state state;
+
+		for (size_t i = 0; (state = route_hop(s->route, i, &h)) == ROUTE_HOP; i++)
+			if (hop_usable(o, i, h, turns[t], &bar))
+				return pick(o, i, h, hop, index);
+		if (state == ROUTE_WAIT)
+			return ROUTE_WAIT;
+	}
+	if (bar != UINT32_MAX) { /* until a connection to that address ends */
+		if (!list_linked(&s->starving))
+			list_add_tail(&s->sites->starving, &s->starving);
+		return ROUTE_WAIT;
+	}
+	return ROUTE_END;
+}
+
+static void
+on_failed(void *ctx, size_t index, const struct verdict *v)
+{
+	struct opening *o = ctx;
+	struct peer *p = peer_of(o->site, index);
+
+	release(o, index);
+	if (p->open == 0) {
+		p->dead = true;
+		p->why = *v;
+	}
+	log_info("%s: %s", o->site->key, v->text);
+	hop_trouble(o->site, index, v, false);
+}
+
+static void
+start_session(struct site *s, struct conn *conn, size_t index, int64_t connect_ms)
+{
+	const struct hop *h = NULL;
+	struct session_options so = {
+	    .helo = s->sites->options.helo,
+	    .one_behind_dot = !s->no_dot_ahead,
+	    .hop_index = index,
+	    .connect_ms = connect_ms,
+	    .number = ++s->sites->numbers,
+	};
+	struct session *session;
+
+	route_hop(s->route, index, &h);
+	so.hop = h;
+	memcpy(so.patience_s, s->sites->options.patience_s, sizeof(so.patience_s));
+	session = session_new(s->sites->reactor, conn, &so, &session_ops, s);
+	list_add_tail(&s->sessions, session_link(session));
+	s->nsessions++;
+	s->sites->open++;
+}
+
+static void
+on_spare(void *ctx, struct conn *conn, size_t index)
+{
+	struct opening *o = ctx;
+
+	o->held[index] = false; /* the session's now */
+	start_session(o->site, conn, index, 0);
+}
+
+static void
+on_opened(void *ctx, struct conn *conn, size_t index, int64_t connect_ms)
+{
+	struct opening *o = ctx;
+	struct site *s = o->site;
+
+	if (conn != NULL) {
+		o->held[index] = false;
+		if (!s->has_winner) {
+			s->has_winner = true;
+			s->winner = index;
+		}
+		start_session(s, conn, index, connect_ms);
+	} else if (s->nsessions == 0 && !hop_left(s, SIZE_MAX)) {
+		if (route_nhops(s->route) == 0)
+			s->why = *route_verdict(s->route);
+		park(s);
+	}
+	opening_free(o);
+	site_wake(s);
+}
+
+static const struct dial_ops dial_ops = {on_next, on_failed, on_opened, on_spare};
+
+static void
+open_session(struct site *s)
+{
+	struct dial_options d = {
+	    .connect_s = s->sites->options.connect_s,
+	    .bind4 = s->sites->options.bind4,
+	    .bind6 = s->sites->options.bind6,
+	    .race = !s->has_winner,
+	};
+	struct opening *o = xcalloc(1, sizeof(*o));
+
+	list_init(&o->link);
+	o->site = s;
+	list_add_tail(&s->openings, &o->link);
+	s->nopenings++;
+	s->sites->open++;
+	o->dial = dial_start(s->sites->reactor, &d, &dial_ops, o);
+}
+
+/* --- sessions ----------------------------------------------------------------------------- */
+
+static struct job *
+on_next_job(void *ctx, struct session *session, bool *last_hop)
+{
+	struct site *s = ctx;
+	struct job *j;
+
+	if (s->sites->stopping || s->parked)
+		return NULL;
+	while ((j = take_waiting(s)) != NULL) {
+		j->body_wanted = true;
+		if (j->ops->begin(j) == JOB_GO) {
+			*last_hop =
+			    j->returned > 0 || !j->eightbit || !hop_left(s, session_hop(session));
+			return j;
+		}
+		job_done(s, j);
+	}
+	return NULL;
+}
+
+static void
+on_settled(void *ctx, struct session *session, struct job *j, size_t rcpt, const struct verdict *v)
+{
+	(void)ctx;
+	(void)session;
+	if (j->rcpts[rcpt].settled)
+		bug("a recipient settled twice");
+	j->rcpts[rcpt].settled = true;
+	j->unsettled--;
+	j->ops->settle(j, rcpt, v);
+}
+
+/*
+ * A job that hosts keep giving back is deferred on its own: it may be what makes them hang up, and
+ * must not take the others with it.
+ */
+static bool
+given_back_too_often(const struct site *s, const struct job *j)
+{
+	size_t hops = route_nhops(s->route);
+
+	return j->returned >= (hops > 2 ? hops : 2);
+}
+
+static void
+on_finished(
+    void *ctx, struct session *session, struct job *j, const struct verdict *host, bool again)
+{
+	struct site *s = ctx;
+
+	(void)session;
+	if (host == NULL && j->unsettled == 0) {
+		went_well(s);
+		job_done(s, j);
+	} else if (host == NULL && !again) {
+		bug("a job was served and has recipients left");
+	} else if (host != NULL && s->sites->stopping) {
+		job_done(s, j);
+	} else if (host != NULL && ++j->returned && given_back_too_often(s, j)) {
+		settle_rest(j, host);
+		job_done(s, j);
+	} else {
+		put_back(s, j);
+	}
+	if (host == NULL && again)
+		went_well(s);
+}
+
+static void
+on_idle_timer(void *ctx)
+{
+	struct site *s = ctx;
+
+	list_each (pos, &s->sessions) {
+		if (session_is_idle(session_of_link(pos)))
+			session_quit(session_of_link(pos));
+	}
+}
+
+static void
+on_idle(void *ctx, struct session *session)
+{
+	struct site *s = ctx;
+	struct sites *ss = s->sites;
+
+	if (ss->options.idle_ms == 0 || !list_empty(&ss->starving))
+		session_quit(session);
+	else if (!timer_armed(&s->idle))
+		timer_arm(ss->reactor, &s->idle, reactor_now(ss->reactor) + ss->options.idle_ms);
+}
+
+static void
+on_closed(void *ctx, struct session *session, const struct verdict *v, bool benign, bool behind_dot)
+{
+	struct site *s = ctx;
+	size_t hop = session_hop(session);
+	bool served = session_delivered(session) > 0;
+
+	list_remove(session_link(session));
+	s->nsessions--;
+	s->sites->open--;
+	peer_of(s, hop)->open--;
+	s->no_dot_ahead |= behind_dot;
+	/* a server that hangs up politely before it has served anything does not do so again and again */
+	if (v->fate != FATE_SENT && !(benign && served) && !s->sites->stopping)
+		hop_trouble(s, hop, v, served);
+	wake_starving(s->sites);
+	site_wake(s);
+}
+
+static const struct session_ops session_ops = {
+    on_next_job, on_settled, on_finished, on_idle, on_closed};
+
+/* --- the site at work --------------------------------------------------------------------- */
+
+static size_t
+kick_idle(struct site *s)
+{
+	size_t n = 0;
+
+	list_each (pos, &s->sessions) {
+		if (n < s->nwaiting && session_is_idle(session_of_link(pos))) {
+			session_kick(session_of_link(pos));
+			n++;
+		}
+	}
+	return n;
+}
+
+/* Connections are short: those that nobody uses are given up. */
+static void
+starve(struct site *s)
+{
+	if (!list_linked(&s->starving))
+		list_add_tail(&s->sites->starving, &s->starving);
+	sites_quit_idle(s->sites);
+}
+
+static void
+open_more(struct site *s)
+{
+	struct sites *ss = s->sites;
+	unsigned limit = s->limit < s->ceiling ? s->limit : s->ceiling;
+	size_t spoken_for = kick_idle(s) + s->nopenings;
+
+	while (s->nwaiting > spoken_for && s->nsessions + s->nopenings < limit) {
+		if (s->nopenings > 0 && !s->has_winner)
+			return; /* one race at a time */
+		if (ss->open >= ss->options.sessions) {
+			starve(s);
+			return;
+		}
+		open_session(s);
+		spoken_for++;
+	}
+}
+
+static void
+site_free(struct site *s)
+{
+	struct sites *ss = s->sites;
+
+	timer_disarm(ss->reactor, &s->idle);
+	task_cancel(&s->task);
+	list_remove(&s->starving);
+	list_remove(&s->link);
+	map_remove(&ss->by_key, &s->node);
+	route_close(&s->route);
+	free(s->hops);
+	free(s->key);
+	free(s->sender);
+	free(s->domain);
+	free(s);
+}
+
+static bool
+site_busy(const struct site *s)
+{
+	return s->njobs > 0 || s->nsessions > 0 || s->nopenings > 0;
+}
+
+static void on_route(void *ctx);
+
+/* Opens the route when there is work; false: it is not known yet, or leads nowhere. */
+static bool
+have_route(struct site *s)
+{
+	const struct hop *h;
+	enum route_state state;
+
+	if (s->route == NULL)
+		s->route = route_open(s->sites->router, s->sender, s->domain, on_route, s);
+	state = route_hop(s->route, 0, &h);
+	if (state == ROUTE_END) {
+		s->why = *route_verdict(s->route);
+		s->parked = true;
+		settle_waiting(s, &s->why);
+	}
+	return state == ROUTE_HOP;
+}
+
+static void
+site_run(void *ctx)
+{
+	struct site *s = ctx;
+
+	if (s->sites->stopping)
+		return;
+	if (s->parked)
+		settle_waiting(s, &s->why);
+	else if (s->nwaiting > 0 && have_route(s))
+		open_more(s);
+	list_each (pos, &s->openings)
+		dial_more(list_item(pos, struct opening, link)->dial);
+	/* what was learned about a site in trouble is kept for the pass; the others need no memory */
+	if (!site_busy(s) && !s->parked && !s->troubled)
+		site_free(s);
+}
+
+static void
+on_route(void *ctx)
+{
+	site_wake(ctx);
+}
+
+/* --- the outside -------------------------------------------------------------------------- */
+
+struct sites *
+sites_new(struct reactor *r, struct router *router, const struct sites_options *o)
+{
+	struct sites *ss = xcalloc(1, sizeof(*ss));
+
+	ss->reactor = r;
+	ss->router = router;
+	ss->options = *o;
+	map_init(&ss->by_key);
+	list_init(&ss->all);
+	list_init(&ss->starving);
+	peers_init(&ss->peers);
+	return ss;
+}
+
+void
+sites_free(struct sites **ssp)
+{
+	struct sites *ss = *ssp;
+
+	if (ss == NULL)
+		return;
+	while (!list_empty(&ss->all))
+		site_free(list_item(ss->all.next, struct site, link));
+	map_free(&ss->by_key);
+	peers_free(&ss->peers);
+	free(ss);
+	*ssp = NULL;
+}
+
+void
+sites_new_pass(struct sites *ss)
+{
+	struct list *pos = ss->all.next;
+
+	router_refresh(ss->router);
+	peers_forget(&ss->peers);
+	while (pos != &ss->all) {
+		struct site *s = list_item(pos, struct site, link);
+
+		pos = pos->next;
+		if (!site_busy(s))
+			site_free(s);
+	}
+}
+
+static struct site *
+site_new(struct sites *ss, const char *key, const char *sender, const char *domain)
+{
+	struct site *s = xcalloc(1, sizeof(*s));
+
+	s->sites = ss;
+	s->key = xstrdup(key);
+	s->sender = xstrdup(sender);
+	s->domain = xstrdup(domain);
+	s->limit = LIMIT_START;
+	s->ceiling = ss->options.sessions_per_site;
+	list_init(&s->waiting);
+	list_init(&s->sessions);
+	list_init(&s->openings);
+	list_init(&s->starving);
+	list_init(&s->link);
+	list_add_tail(&ss->all, &s->link);
+	map_put(&ss->by_key, &s->node, s->key);
+	task_init(&s->task, site_run, s);
+	timer_init(&s->idle, on_idle_timer, s);
+	return s;
+}
+
+struct site *
+sites_find(struct sites *ss, const char *sender, const char *domain)
+{
+	struct buf key;
+	struct map_node *n;
+	struct site *s;
+
+	buf_init(&key, 4096);
+	router_site_key(ss->router, sender, domain, &key);
+	n = map_get(&ss->by_key, buf_str(&key));
+	s = n != NULL ? map_item(n, struct site, node)
+		      : site_new(ss, buf_str(&key), sender, domain == NULL ? "" : domain);
+	buf_free(&key);
+	site_wake(s); /* frees it again when no job comes */
+	return s;
+}
+
+void
+site_add(struct site *s, struct job *j)
+{
+	j->queued_ms = reactor_now(s->sites->reactor);
+	j->returned = 0;
+	list_add_tail(&s->waiting, &j->link);
+	s->nwaiting++;
+	s->njobs++;
+	s->sites->njobs++;
+	site_wake(s);
+}
+
+size_t
+site_waiting(const struct site *s)
+{
+	return s->nwaiting;
+}
+
+const char *
+site_name(const struct site *s)
+{
+	return s->key;
+}
+
+bool
+sites_busy(const struct sites *ss)
+{
+	return ss->njobs > 0 || ss->open > 0;
+}
+
+size_t
+sites_in_flight(const struct sites *ss)
+{
+	size_t n = 0;
+
+	list_each (pos, &ss->all) {
+		struct site *s = list_item(pos, struct site, link);
+
+		list_each (at, &s->sessions)
+			n += session_in_flight(session_of_link(at));
+	}
+	return n;
+}
+
+size_t
+sites_sessions(const struct sites *ss)
+{
+	return ss->open;
+}
+
+void
+sites_quit_idle(struct sites *ss)
+{
+	list_each (pos, &ss->all) {
+		struct site *s = list_item(pos, struct site, link);
+
+		if (s->nsessions > 0 && s->nwaiting == 0)
+			on_idle_timer(s);
+	}
+}
+
+void
+sites_stop(struct sites *ss, bool hard)
+{
+	struct job *j;
+
+	ss->stopping = true;
+	list_each (pos, &ss->all) {
+		struct site *s = list_item(pos, struct site, link);
+
+		while ((j = take_waiting(s)) != NULL)
+			job_done(s, j);
+		while (!list_empty(&s->openings))
+			opening_free(list_item(s->openings.next, struct opening, link));
+		list_each (at, &s->sessions)
+			session_stop(session_of_link(at), hard);
+	}
+}
