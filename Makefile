@@ -22,7 +22,8 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # (make lint checks that); all but main.c are linked into the tests as well.
 
 TOP = src/sortie.c src/options.c src/config.c src/config_value.c src/submit.c src/queue.c src/site.c src/route.c src/hosts.c \
-	src/dial.c src/session.c src/bounce.c src/backoff.c src/mailq.c
+	src/dial.c src/session.c src/bounce.c src/bounce_report.c src/bounce_original.c \
+	src/bounce_letter.c src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
 	src/proto/body.c src/proto/address.c src/proto/address_list.c
 DNS = src/dns/dns.c src/dns/dns_msg.c src/dns/resolvconf.c
