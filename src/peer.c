@@ -41,6 +41,7 @@ peers_get(struct peers *p, const char *name)
 		return map_item(n, struct peer, node);
 	peer = xcalloc(1, sizeof(*peer));
 	peer->name = xstrdup(name);
+	list_init(&peer->waiting);
 	map_put(&p->by_name, &peer->node, peer->name);
 	return peer;
 }
@@ -55,7 +56,7 @@ peers_forget(struct peers *p)
 	while ((n = map_any(&p->by_name)) != NULL) {
 		struct peer *peer = map_item(n, struct peer, node);
 
-		if (peer->open == 0) {
+		if (peer->open == 0 && list_empty(&peer->waiting)) {
 			peer_free(p, peer);
 			continue;
 		}

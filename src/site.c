@@ -27,6 +27,7 @@ struct opening { /* a dial, and the hops it has tried */
 	struct list link;
 	struct site *site;
 	struct dial *dial;
+	struct list at_peer; /* waiting for a connection to an address to end */
 	bool *tried, *held; /* by hop; held: counted in its peer */
 	size_t n;
 };
@@ -46,12 +47,14 @@ struct site {
 	bool has_winner;
 	size_t winner; /* the hop that the first race chose */
 	unsigned limit, ceiling, successes;
-	bool troubled; /* grows more slowly since */
+	bool troubled; /* it hung up on us: grows more slowly since */
+	bool learned; /* something worth keeping for the pass */
 	bool parked, no_dot_ahead;
 	struct verdict why; /* the last trouble; parked: the reason */
 	struct task task;
 	struct timer idle;
-	struct list starving; /* on sites->starving: wants a connection and may not have one */
+	struct list starving; /* on sites->starving: wants a connection, and there are too many */
+	struct list idling; /* on sites->idling: may have sessions without work */
 };
 
 struct sites {
@@ -59,7 +62,8 @@ struct sites {
 	struct router *router;
 	struct sites_options options;
 	struct map by_key;
-	struct list all, starving;
+	struct list all, starving, idling;
+	struct task feed; /* connections for the starving */
 	struct peers peers;
 	unsigned open; /* sessions and openings */
 	size_t njobs;
@@ -74,18 +78,6 @@ static void
 site_wake(struct site *s)
 {
 	task_queue(s->sites->reactor, &s->task);
-}
-
-/* A connection ended somewhere: those that had to wait for one look again. */
-static void
-wake_starving(struct sites *ss)
-{
-	while (!list_empty(&ss->starving)) {
-		struct site *s = list_item(ss->starving.next, struct site, starving);
-
-		list_remove(&s->starving);
-		site_wake(s);
-	}
 }
 
 /* --- jobs --------------------------------------------------------------------------------- */
@@ -162,6 +154,20 @@ health_of(struct site *s, size_t hop)
 	return &s->hops[hop];
 }
 
+/* A connection to the address ended: one that waits for that may go on. */
+static void
+peer_release(struct peer *p)
+{
+	struct opening *o;
+
+	p->open--;
+	if (list_empty(&p->waiting))
+		return;
+	o = list_item(p->waiting.next, struct opening, at_peer);
+	list_remove(&o->at_peer);
+	dial_more(o->dial);
+}
+
 static struct peer *
 peer_of(struct site *s, size_t hop)
 {
@@ -215,9 +221,12 @@ hop_trouble(struct site *s, size_t hop, const struct verdict *v, bool served)
 	unsigned alive = sessions_on(s, hop);
 
 	s->why = *v;
-	s->troubled = true;
-	s->successes = 0;
-	s->limit = s->limit > 1 ? s->limit / 2 : 1;
+	s->learned = true;
+	if (served || alive > 0) {
+		s->troubled = true;
+		s->successes = 0;
+		s->limit = s->limit > 1 ? s->limit / 2 : 1;
+	}
 	if (served) {
 		*health_of(s, hop) = HOP_LATE;
 	} else if (alive > 0) {
@@ -236,10 +245,12 @@ static void
 went_well(struct site *s)
 {
 	s->successes++;
-	if (s->limit < s->ceiling && (!s->troubled || s->successes >= s->limit)) {
-		s->limit++;
-		s->successes = 0;
-	}
+	if (s->limit >= s->ceiling || (s->troubled && s->successes < s->limit))
+		return;
+	s->limit++;
+	s->successes = 0;
+	if (s->nwaiting > 0)
+		site_wake(s);
 }
 
 /* --- opening a session -------------------------------------------------------------------- */
@@ -261,7 +272,15 @@ release(struct opening *o, size_t hop)
 	if (hop >= o->n || !o->held[hop])
 		return;
 	o->held[hop] = false;
-	peer_of(o->site, hop)->open--;
+	peer_release(peer_of(o->site, hop));
+}
+
+static void
+slot_release(struct sites *ss)
+{
+	ss->open--;
+	if (!list_empty(&ss->starving))
+		task_queue(ss->reactor, &ss->feed);
 }
 
 static void
@@ -270,24 +289,29 @@ opening_free(struct opening *o)
 	for (size_t i = 0; i < o->n; i++)
 		release(o, i);
 	dial_cancel(&o->dial);
+	list_remove(&o->at_peer);
 	list_remove(&o->link);
 	o->site->nopenings--;
-	o->site->sites->open--;
-	wake_starving(o->site->sites);
+	slot_release(o->site->sites);
 	free(o->tried);
 	free(o->held);
 	free(o);
 }
 
-/* Whether hop may be tried now. One at its limit holds back those of worse preference (*bar). */
+struct bar { /* a hop at its limit: those of worse preference are not tried instead */
+	unsigned preference;
+	struct peer *peer; /* NULL: none */
+};
+
 static bool
-hop_usable(struct opening *o, size_t i, const struct hop *h, enum hop_health wanted, unsigned *bar)
+hop_usable(
+    struct opening *o, size_t i, const struct hop *h, enum hop_health wanted, struct bar *bar)
 {
 	struct site *s = o->site;
 	struct peer *p;
 
 	opening_room(o, i);
-	if (o->tried[i] || *health_of(s, i) != wanted || h->preference > *bar)
+	if (o->tried[i] || *health_of(s, i) != wanted || h->preference > bar->preference)
 		return false;
 	p = peers_get(&s->sites->peers, h->peer);
 	if (p->dead && sessions_on(s, i) == 0) {
@@ -296,7 +320,7 @@ hop_usable(struct opening *o, size_t i, const struct hop *h, enum hop_health wan
 		return false;
 	}
 	if (p->open >= s->sites->options.sessions_per_site) {
-		*bar = h->preference;
+		*bar = (struct bar){h->preference, p};
 		return false;
 	}
 	return true;
@@ -319,7 +343,7 @@ on_next(void *ctx, const struct hop **hop, size_t *index)
 	static const enum hop_health turns[] = {HOP_GOOD, HOP_LATE};
 	struct opening *o = ctx;
 	struct site *s = o->site;
-	unsigned bar = UINT32_MAX;
+	struct bar bar = {UINT32_MAX, NULL};
 	const struct hop *h;
 
 	if (s->has_winner && route_hop(s->route, s->winner, &h) == ROUTE_HOP &&
@@ -334,12 +358,11 @@ on_next(void *ctx, const struct hop **hop, size_t *index)
 		if (state == ROUTE_WAIT)
 			return ROUTE_WAIT;
 	}
-	if (bar != UINT32_MAX) { /* until a connection to that address ends */
-		if (!list_linked(&s->starving))
-			list_add_tail(&s->sites->starving, &s->starving);
-		return ROUTE_WAIT;
-	}
-	return ROUTE_END;
+	if (bar.peer == NULL)
+		return ROUTE_END;
+	if (!list_linked(&o->at_peer)) /* until a connection to that address ends */
+		list_add_tail(&bar.peer->waiting, &o->at_peer);
+	return ROUTE_WAIT;
 }
 
 static void
@@ -353,7 +376,8 @@ on_failed(void *ctx, size_t index, const struct verdict *v)
 		p->dead = true;
 		p->why = *v;
 	}
-	log_info("%s: %s", o->site->key, v->text);
+	if (!v->no_attempt) /* IPv6 addresses on a machine without IPv6 are no news */
+		log_info("%s: %s", o->site->key, v->text);
 	hop_trouble(o->site, index, v, false);
 }
 
@@ -424,6 +448,7 @@ open_session(struct site *s)
 	struct opening *o = xcalloc(1, sizeof(*o));
 
 	list_init(&o->link);
+	list_init(&o->at_peer);
 	o->site = s;
 	list_add_tail(&s->openings, &o->link);
 	s->nopenings++;
@@ -506,6 +531,8 @@ on_idle_timer(void *ctx)
 {
 	struct site *s = ctx;
 
+	list_remove(&s->idling);
+	timer_disarm(s->sites->reactor, &s->idle);
 	list_each (pos, &s->sessions) {
 		if (session_is_idle(session_of_link(pos)))
 			session_quit(session_of_link(pos));
@@ -518,10 +545,12 @@ on_idle(void *ctx, struct session *session)
 	struct site *s = ctx;
 	struct sites *ss = s->sites;
 
-	if (ss->options.idle_ms == 0 || !list_empty(&ss->starving))
+	if (ss->options.idle_ms == 0 || !list_empty(&ss->starving)) {
 		session_quit(session);
-	else if (!timer_armed(&s->idle))
+	} else if (!list_linked(&s->idling)) {
+		list_add_tail(&ss->idling, &s->idling);
 		timer_arm(ss->reactor, &s->idle, reactor_now(ss->reactor) + ss->options.idle_ms);
+	}
 }
 
 static void
@@ -533,13 +562,12 @@ on_closed(void *ctx, struct session *session, const struct verdict *v, bool beni
 
 	list_remove(session_link(session));
 	s->nsessions--;
-	s->sites->open--;
-	peer_of(s, hop)->open--;
+	slot_release(s->sites);
+	peer_release(peer_of(s, hop));
 	s->no_dot_ahead |= behind_dot;
 	/* a server that hangs up politely before it has served anything does not do so again and again */
 	if (v->fate != FATE_SENT && !(benign && served) && !s->sites->stopping)
 		hop_trouble(s, hop, v, served);
-	wake_starving(s->sites);
 	site_wake(s);
 }
 
@@ -598,6 +626,7 @@ site_free(struct site *s)
 	timer_disarm(ss->reactor, &s->idle);
 	task_cancel(&s->task);
 	list_remove(&s->starving);
+	list_remove(&s->idling);
 	list_remove(&s->link);
 	map_remove(&ss->by_key, &s->node);
 	route_close(&s->route);
@@ -645,17 +674,34 @@ site_run(void *ctx)
 		settle_waiting(s, &s->why);
 	else if (s->nwaiting > 0 && have_route(s))
 		open_more(s);
-	list_each (pos, &s->openings)
-		dial_more(list_item(pos, struct opening, link)->dial);
 	/* what was learned about a site in trouble is kept for the pass; the others need no memory */
-	if (!site_busy(s) && !s->parked && !s->troubled)
+	if (!site_busy(s) && !s->parked && !s->learned)
 		site_free(s);
 }
 
 static void
 on_route(void *ctx)
 {
-	site_wake(ctx);
+	struct site *s = ctx;
+
+	list_each (pos, &s->openings)
+		dial_more(list_item(pos, struct opening, link)->dial);
+	site_wake(s);
+}
+
+/* Connections have ended: those sites that had to wait for one go on, in order. */
+static void
+feed_starving(void *ctx)
+{
+	struct sites *ss = ctx;
+
+	while (ss->open < ss->options.sessions && !list_empty(&ss->starving)) {
+		struct site *s = list_item(ss->starving.next, struct site, starving);
+
+		list_remove(&s->starving);
+		task_cancel(&s->task);
+		site_run(s);
+	}
 }
 
 /* --- the outside -------------------------------------------------------------------------- */
@@ -671,6 +717,8 @@ sites_new(struct reactor *r, struct router *router, const struct sites_options *
 	map_init(&ss->by_key);
 	list_init(&ss->all);
 	list_init(&ss->starving);
+	list_init(&ss->idling);
+	task_init(&ss->feed, feed_starving, ss);
 	peers_init(&ss->peers);
 	return ss;
 }
@@ -684,6 +732,7 @@ sites_free(struct sites **ssp)
 		return;
 	while (!list_empty(&ss->all))
 		site_free(list_item(ss->all.next, struct site, link));
+	task_cancel(&ss->feed);
 	map_free(&ss->by_key);
 	peers_free(&ss->peers);
 	free(ss);
@@ -721,6 +770,7 @@ site_new(struct sites *ss, const char *key, const char *sender, const char *doma
 	list_init(&s->sessions);
 	list_init(&s->openings);
 	list_init(&s->starving);
+	list_init(&s->idling);
 	list_init(&s->link);
 	list_add_tail(&ss->all, &s->link);
 	map_put(&ss->by_key, &s->node, s->key);
@@ -799,12 +849,8 @@ sites_sessions(const struct sites *ss)
 void
 sites_quit_idle(struct sites *ss)
 {
-	list_each (pos, &ss->all) {
-		struct site *s = list_item(pos, struct site, link);
-
-		if (s->nsessions > 0 && s->nwaiting == 0)
-			on_idle_timer(s);
-	}
+	while (!list_empty(&ss->idling))
+		on_idle_timer(list_item(ss->idling.next, struct site, idling));
 }
 
 void
