@@ -1,8 +1,9 @@
 /*
  * spool.h: the directories and their transitions; the table of states is at the top of spool.c.
  *
- * A message is its id. Nothing here keeps a message in memory; whoever works on one holds its lock
- * (a descriptor). Errors of the system are -1 and errno; the two that mean something are enums.
+ * A message is its id, the name of its body in msg/ and of its control file in ctl/. Nothing here keeps
+ * a message in memory; whoever works on one holds its lock (a descriptor). Errors of the system are
+ * -1 and errno; the two that mean something are enums. SIGPIPE must be ignored.
  */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
@@ -19,9 +20,10 @@
 struct spool;
 
 /*
- * Opens (and makes, where missing, whatever the umask) the spool at dir. Returns 0, or a sysexits(3)
- * code and a line in why: EX_TEMPFAIL for a spool that is not the effective user's, EX_CANTCREAT,
- * EX_IOERR, EX_CONFIG.
+ * Opens (and makes, where missing, whatever the umask, which must not change later) the spool at dir;
+ * its parent must exist. Returns 0, or a sysexits(3) code and a line in why, and *out NULL:
+ * EX_TEMPFAIL for a spool that is not the effective user's or a lack of resources, EX_CANTCREAT,
+ * EX_CONFIG when something has the wrong type or others may write to it, EX_IOERR.
  */
 int spool_open(struct spool **out, const char *dir, char *why, size_t whysize);
 void spool_close(struct spool **sp);
@@ -32,17 +34,26 @@ struct durable_batch *spool_batch(struct spool *sp);
 /* --- in: submission (S1 -> S2 -> S3 -> S4) --- */
 
 struct draft {
-	char id[ENVELOPE_ID_MAX + 1];
+	char id[ENVELOPE_ID_MAX + 1]; /* after draft_commit: the name it is queued under */
 	int fd; /* the body in tmp/, O_RDWR, locked; write through durable_write */
+	int other; /* the second body, -1: none */
 	bool in_msg; /* the body has been moved to msg/ */
+	bool keep_body; /* its control file is there, or may be */
 };
-int draft_open(struct spool *sp, struct draft *d);
+int draft_open(struct spool *sp, struct draft *d); /* whatever comes, draft_abort() ends it */
 /* A second body file to replace the first by (the rewriting pass): same id, the old one is gone
- * when draft_replace_end succeeds; its descriptor is d->fd then. */
-int draft_replace_begin(struct spool *sp, const struct draft *d, int *fd);
+ * when draft_replace_end succeeds; its descriptor is d->fd then. Both are the draft's to close. */
+int draft_replace_begin(struct spool *sp, struct draft *d, int *fd);
 int draft_replace_end(struct spool *sp, struct draft *d, int fd);
-/* Body synced and moved to msg/, control file written from e and linked into ctl/: acceptance.
- * id (NULL: d->id) names the control file; EEXIST when it is there already. On failure nothing is queued. */
+/*
+ * Body synced and moved to msg/, control file written from e (but for its msgid, which is the
+ * name) and moved into ctl/: acceptance; 0 means durable. The name is d->id, or id where
+ * that is not NULL: EEXIST when that is queued already; the caller excludes others who make the same.
+ *
+ * On failure nothing is queued, with one exception: when the last step, the sync of ctl/, fails and
+ * taking the control file back fails too (or a power cut undoes it). Then the message, whole,
+ * is delivered although its sender has been told otherwise: better twice than never.
+ */
 int draft_commit(struct spool *sp, struct draft *d, const struct envelope *e, const char *id);
 void draft_abort(struct spool *sp, struct draft *d); /* also after commit: then only closes */
 
@@ -55,10 +66,11 @@ struct spool_entry {
 };
 /* Returning false stops the scan. */
 typedef bool spool_scan_fn(void *ctx, const struct spool_entry *e);
+/* -1 when some entry or the rest could not be read; what could be has been passed to fn. */
 int spool_scan(struct spool *sp, spool_scan_fn *fn, void *ctx);
 /* The uid line of an item without parsing all of it; -1: unknown or gone. */
 long long spool_owner(struct spool *sp, const char *id);
-/* S2, S3 and unlocked leftovers older than 36 h; now in seconds. */
+/* Removes S2 and S3 where they are older than 36 h and nobody has a lock; now in seconds. */
 void spool_clean(struct spool *sp, int64_t now);
 int spool_count_corrupt(struct spool *sp, size_t *n);
 
@@ -75,18 +87,29 @@ enum spool_load {
 	SPOOL_CORRUPT /* why */,
 	SPOOL_UNREADABLE /* errno */
 };
-/* Reads ctl/ID (fd >= 0: that descriptor) into an envelope that envelope_init() made; *size is the size read. */
+/*
+ * Reads ctl/ID into an envelope that envelope_init() made. fd >= 0: the locked descriptor, and the
+ * caller means to work on it: lines that were skipped are warned of, a Citadel list gets
+ * its end mark. *size is that of the whole lines, what spool_append() wants to know.
+ */
 enum spool_load spool_load(struct spool *sp, const char *id, int fd, struct envelope *e,
     off_t *size, char *why, size_t whysize);
-/* Moves ctl/ID and its body to corrupt/. The lock (fd) is held. One warning with why. */
+/* Moves ctl/ID and its body (msgid NULL: of the same name) to corrupt/ID.ctl and ID.msg. The lock is
+ * held. One warning with why. */
 int spool_quarantine(struct spool *sp, const char *id, const char *msgid, const char *why);
 
-/* Appends progress to the locked control file of size *size (updated) and touches it in the batch if
- * `durable`. ENOSPC and EDQUOT: the ballast is given up and the append tried once more. */
+/*
+ * Appends progress to the locked control file, whose whole lines end at *size (updated), and
+ * touches it in the batch if `durable`. An unfinished line behind them is cut off first. All of it
+ * or nothing. ENOSPC and EDQUOT: the ballast is given up and the append tried once more.
+ */
 int spool_append(struct spool *sp, int fd, off_t *size, const struct buf *lines, bool durable);
 int spool_set_due(int fd, int64_t due_at); /* mtime; a hint, not synced */
-/* Writes the control file anew from memory (tmp/, sync, rename): after a failed sync. progress is the text
- * behind the first part. The new file is locked into *newfd before it takes the name. */
+/*
+ * Writes the control file anew from memory (envelope_write(), envelope_write_progress(); tmp/, sync,
+ * rename): after a failed sync. The new file is locked before it takes the name; *newfd, opened with
+ * O_APPEND, is -1 unless it has taken it. The caller keeps the old lock until then. 0: durable.
+ */
 int spool_rewrite(struct spool *sp, const char *id, const struct buf *whole, int *newfd);
 
 int spool_open_body(struct spool *sp, const char *msgid); /* O_RDONLY descriptor, or -1 */
@@ -101,7 +124,8 @@ bool spool_ballast_ok(struct spool *sp); /* present, or made again now; false: s
 int spool_wake_open(struct spool *sp); /* the FIFO, O_RDWR|O_NONBLOCK */
 void spool_wake(struct spool *sp); /* a byte into it; a reader missing or a full pipe is fine */
 void spool_wake_drain(int fd);
-/* A runner's lock in run/NAME, never waiting: descriptor; -1 with EWOULDBLOCK: somebody else has it. */
+/* A runner's lock in run/NAME, never waiting: its descriptor, to close in the end (the file stays);
+ * -1 with EWOULDBLOCK: somebody else has it. */
 int spool_runner_lock(struct spool *sp, const char *name);
 bool spool_runner_present(struct spool *sp, const char *name); /* somebody holds it */
 

@@ -1,0 +1,306 @@
+/*
+ * item.c: one message in the spool: its lock, its control file, its end (S4 -> S3 -> S1).
+ */
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "spool/spool_impl.h"
+
+enum { READ_MIN = 2048 };
+
+/* --- the lock --- */
+
+/*
+ * Between our open and our lock the message may have been finished, or its control file replaced:
+ * then the lock is one on a file that is no message any more.
+ */
+static enum spool_lock
+check_name(struct spool *sp, const char *id, const struct stat *locked)
+{
+	struct stat named;
+
+	if (sys.fstatat(sp->ctl, id, &named, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT || errno == ESTALE ? SPOOL_GONE : SPOOL_FAILED;
+	return named.st_dev == locked->st_dev && named.st_ino == locked->st_ino ? SPOOL_LOCKED
+										: SPOOL_GONE;
+}
+
+enum spool_lock
+spool_lock(struct spool *sp, const char *id, int *fd)
+{
+	struct stat st;
+	enum spool_lock answer;
+
+	*fd = spool_open_file(sp->ctl, id, O_RDWR | O_APPEND, &st);
+	if (*fd == -1)
+		return errno == ENOENT || errno == ESTALE ? SPOOL_GONE : SPOOL_FAILED;
+	if (spool_flock(*fd, LOCK_EX) == 0)
+		answer = check_name(sp, id, &st);
+	else if (errno == EWOULDBLOCK)
+		answer = SPOOL_BUSY;
+	else
+		answer = errno == ESTALE ? SPOOL_GONE : SPOOL_FAILED;
+	if (answer != SPOOL_LOCKED)
+		spool_close_fd(fd);
+	return answer;
+}
+
+void
+spool_unlock(int *fd)
+{
+	spool_close_fd(fd);
+}
+
+/* --- reading --- */
+
+/* All of the file from `at` on into out, to its end as it is now; -1 and errno. */
+static int
+read_all(int fd, off_t at, struct buf *out)
+{
+	for (;;) {
+		struct stat st;
+		size_t want = READ_MIN;
+		char *room;
+		ssize_t n;
+
+		if (buf_len(out) == 0 && sys.fstat(fd, &st) == -1)
+			return -1;
+		if (buf_len(out) == 0 && st.st_size > at &&
+		    (uintmax_t)(st.st_size - at) < SPOOL_CTL_MAX)
+			want = (size_t)(st.st_size - at) + 1;
+		room = buf_reserve(out, want);
+		if (room == NULL) {
+			errno = EFBIG;
+			return -1;
+		}
+		n = sys.pread(fd, room, want, at + (off_t)buf_len(out));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		buf_commit(out, (size_t)n);
+		if (n == 0)
+			return 0;
+	}
+}
+
+/*
+ * Citadel's lists have no end mark. Before anything is appended to one it gets its recipients|N, from
+ * where on our own rules hold (and its last line a newline, where that is missing).
+ */
+static int
+end_citadel_list(struct spool *sp, int fd, const struct envelope *e, char last, off_t *size)
+{
+	struct buf line;
+	int r;
+
+	if (e->ended)
+		return 0;
+	buf_init(&line, 64);
+	if (last != '\n')
+		buf_addc(&line, '\n');
+	envelope_write_number(&line, "recipients", (int64_t)e->nrcpts);
+	r = spool_append(sp, fd, size, &line, true);
+	buf_free(&line);
+	return r;
+}
+
+static enum spool_load
+parse_item(struct spool *sp, const char *id, int lock, struct envelope *e, const struct buf *text,
+    off_t *size, char *why, size_t whysize)
+{
+	const char *p = buf_data(text);
+
+	if (envelope_parse(e, p, buf_len(text), why, whysize) == ENVELOPE_DAMAGED)
+		return SPOOL_CORRUPT;
+	if (strcmp(e->msgid, id) != 0) {
+		/* spool_clean() tells by its name whether a body is still wanted. */
+		snprintf(why, whysize, "msgid is not the name of the file");
+		return SPOOL_CORRUPT;
+	}
+	*size = (off_t)e->whole_size;
+	if (lock < 0)
+		return SPOOL_LOADED;
+	if (e->bad_lines > 0)
+		log_warn("%s: %u lines of the control file cannot be understood, skipped", id,
+		    e->bad_lines);
+	if (end_citadel_list(sp, lock, e, p[e->whole_size - 1], size) == -1)
+		return SPOOL_UNREADABLE;
+	return SPOOL_LOADED;
+}
+
+enum spool_load
+spool_load(struct spool *sp, const char *id, int fd, struct envelope *e, off_t *size, char *why,
+    size_t whysize)
+{
+	struct stat st;
+	struct buf text;
+	int own = -1;
+	enum spool_load answer = SPOOL_UNREADABLE;
+
+	if (fd < 0) {
+		own = spool_open_file(sp->ctl, id, O_RDONLY, &st);
+		if (own == -1)
+			return errno == ENOENT || errno == ESTALE ? SPOOL_MISSING
+								  : SPOOL_UNREADABLE;
+	}
+	buf_init(&text, SPOOL_CTL_MAX);
+	if (read_all(fd < 0 ? own : fd, 0, &text) == 0) {
+		str_copy(e->id, sizeof(e->id), id);
+		answer = parse_item(sp, id, fd, e, &text, size, why, whysize);
+	}
+	spool_close_fd(&own);
+	buf_free(&text);
+	return answer;
+}
+
+int
+spool_open_body(struct spool *sp, const char *msgid)
+{
+	struct stat st;
+
+	return spool_open_file(sp->msg, msgid, O_RDONLY, &st);
+}
+
+/* --- writing --- */
+
+/*
+ * The file ends with an unfinished line where a crash or a failed append left one: it is cut off.
+ * What is a whole line stays in any case, even if the caller has not seen it.
+ */
+static int
+cut_torn_line(int fd, off_t *size)
+{
+	struct stat st;
+	struct buf tail;
+	size_t n;
+	int r;
+
+	if (sys.fstat(fd, &st) == -1)
+		return -1;
+	if (st.st_size == *size)
+		return 0;
+	if (st.st_size < *size) {
+		errno = EIO; /* lines are gone that were there under our lock */
+		return -1;
+	}
+	buf_init(&tail, SPOOL_CTL_MAX);
+	r = read_all(fd, *size, &tail);
+	n = buf_len(&tail);
+	while (n > 0 && buf_data(&tail)[n - 1] != '\n')
+		n--;
+	if (r == 0 && n < buf_len(&tail))
+		r = sys.ftruncate(fd, *size + (off_t)n);
+	if (r == 0)
+		*size += (off_t)n;
+	buf_free(&tail);
+	return r;
+}
+
+int
+spool_append(struct spool *sp, int fd, off_t *size, const struct buf *lines, bool durable)
+{
+	const char *p = buf_data(lines);
+	size_t n = buf_len(lines);
+	int r;
+
+	if (lines->overflow) {
+		errno = EFBIG;
+		return -1;
+	}
+	if (cut_torn_line(fd, size) == -1)
+		return -1;
+	r = durable_append(fd, *size, p, n);
+	if (r == -1 && (errno == ENOSPC || errno == EDQUOT)) {
+		int saved = errno;
+
+		durable_unlink(sp->dir, "ballast");
+		errno = saved;
+		r = durable_append(fd, *size, p, n);
+	}
+	if (r == -1)
+		return -1;
+	*size += (off_t)n;
+	if (durable)
+		durable_touch_file(&sp->batch, fd);
+	return 0;
+}
+
+int
+spool_set_due(int fd, int64_t due_at)
+{
+	struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = 0}};
+
+	/* What every file system can hold; the file's own lines say when it really is. */
+	ts[1].tv_sec = (time_t)(due_at < INT32_MAX ? due_at : INT32_MAX);
+	return sys.futimens(fd, ts);
+}
+
+/* --- the end --- */
+
+int
+spool_finish(struct spool *sp, const char *id)
+{
+	if (durable_unlink(sp->ctl, id) == -1)
+		return -1;
+	durable_touch_dir(&sp->batch, sp->ctl);
+	return 0;
+}
+
+int
+spool_remove_body(struct spool *sp, const char *msgid)
+{
+	return durable_unlink(sp->msg, msgid);
+}
+
+/* The body goes along, unless another message owns it (a damaged file may say anything). */
+static int
+quarantine_body(struct spool *sp, int corrupt, const char *id, const char *msgid)
+{
+	char name[SPOOL_NAME_MAX];
+	struct stat st;
+
+	if (msgid == NULL || !envelope_id_ok(msgid))
+		msgid = id;
+	if (strcmp(msgid, id) != 0 &&
+	    (sys.fstatat(sp->ctl, msgid, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
+		return 0;
+	snprintf(name, sizeof(name), "%s.msg", id);
+	if (durable_rename(sp->msg, msgid, corrupt, name) == -1 && errno != ENOENT)
+		return -1;
+	return 0;
+}
+
+int
+spool_quarantine(struct spool *sp, const char *id, const char *msgid, const char *why)
+{
+	char name[SPOOL_NAME_MAX];
+	int corrupt = spool_open_dir(sp->dir, "corrupt"), r;
+
+	if (corrupt == -1)
+		return -1;
+	/* The body first: a body alone in msg/ would be cleaned away one day. */
+	r = quarantine_body(sp, corrupt, id, msgid);
+	snprintf(name, sizeof(name), "%s.ctl", id);
+	if (r == 0)
+		r = durable_rename(sp->ctl, id, corrupt, name);
+	if (r == 0)
+		r = durable_sync(corrupt);
+	spool_close_fd(&corrupt);
+	if (r == -1)
+		return -1;
+	log_warn("%s: moved to corrupt/: %s", id, why);
+	durable_touch_dir(&sp->batch, sp->ctl);
+	durable_touch_dir(&sp->batch, sp->msg);
+	return 0;
+}
