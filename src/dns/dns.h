@@ -43,7 +43,7 @@ struct dns_record {
 
 struct dns_answer {
 	enum dns_status status;
-	const char *name; /* as asked */
+	const char *name; /* as asked, in lower case, without a final dot */
 	uint16_t type;
 	const struct dns_record *records; /* of the asked type only, aliases followed */
 	size_t nrecords;
@@ -57,6 +57,7 @@ struct dns_lookup { /* embedded in its owner */
 	struct list link;
 	dns_fn *fn;
 	void *ctx;
+	struct dns_question *question; /* dns.c's own */
 };
 
 struct dns;
@@ -66,14 +67,19 @@ struct dns_options {
 	const char *const
 	    *servers; /* "127.0.0.1:5353", "[::1]:53", "192.0.2.1"; replaces resolv.conf's */
 	size_t nservers;
-	size_t max_in_flight; /* queries on the wire at once; further ones wait */
+	size_t max_in_flight; /* queries on the wire at once, 0: 200; further ones wait */
 };
 
 /* NULL and a line in why (of whysize) when a server's address does not parse. */
 struct dns *dns_new(struct reactor *r, const struct dns_options *o, char *why, size_t whysize);
-void dns_free(struct dns **d); /* no callback comes any more */
+/* Not from a lookup's callback. None comes any more; lookups may still be cancelled. */
+void dns_free(struct dns **d);
 
 void dns_lookup_init(struct dns_lookup *q);
+/*
+ * type is A, AAAA or MX. A name that cannot be in the DNS is NXDOMAIN. fn may look up, cancel, and free
+ * what embeds q.
+ */
 void dns_lookup(
     struct dns *d, struct dns_lookup *q, const char *name, uint16_t type, dns_fn *fn, void *ctx);
 void dns_cancel(struct dns_lookup *q); /* harmless when not under way */
