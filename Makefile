@@ -29,8 +29,8 @@ TOP = src/sortie.c src/options.c src/config.c src/config_value.c \
 PROTO = src/proto/smtp.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
 	src/proto/body.c src/proto/address.c src/proto/address_list.c
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c
-SPOOL = src/spool/spool.c src/spool/draft.c src/spool/envelope.c \
-	src/spool/envelope_parse.c src/spool/durable.c
+SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
+	src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/log.c \
 	src/base/str.c src/base/clock.c src/base/verdict.c
