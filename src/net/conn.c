@@ -206,10 +206,15 @@ conn_errno(const struct conn *c)
 	return c->err;
 }
 
+/* poll(2) itself, not the table's: the world must not move while somebody only looks. */
 bool
 conn_is_open(struct conn *c)
 {
-	return c->state == OPEN || (c->state == CONNECTING && has_peer(c->fd));
+	struct pollfd p = {.fd = c->fd, .events = POLLOUT};
+
+	if (c->state != CONNECTING)
+		return c->state == OPEN;
+	return poll(&p, 1, 0) == 1 && p.revents == POLLOUT && has_peer(c->fd);
 }
 
 /* What a read or write returned; notes an error, and that this direction is over. */
