@@ -173,7 +173,7 @@ END_TEST
 START_TEST(following_next_reaches_any_time_in_a_few_steps)
 {
 	for (int bit = 0; bit < 63; bit++) {
-		int64_t at = 1LL << bit;
+		int64_t at = (int64_t)(UINT64_C(1) << bit);
 		int steps = 0;
 
 		model_init(0);
