@@ -235,6 +235,8 @@ address_phrase(struct buf *out, const char *name)
 			stripped[n++] = *name;
 	str_clean(s, sizeof(s), stripped, n);
 	n = strlen(s);
+	if (n == 0)
+		return;
 	for (size_t i = 0; i < n; i++)
 		ascii = ascii && !is_eightbit(s[i]);
 	if (!ascii) {

@@ -52,7 +52,7 @@ size_t address_argument(const char *arg, address_fn *fn, void *ctx);
 /*
  * Writes a display name as it may stand in a header: atoms bare, else a quoted-string, else
  * (non-ASCII) RFC 2047 encoded words, each at most 75 characters and on its own line (CRLF SP
- * between them). Control characters are dropped.
+ * between them). Control characters are dropped; of nothing there comes nothing.
  */
 void address_phrase(struct buf *out, const char *name);
 

@@ -21,9 +21,16 @@
 #include "base/str.h"
 
 static bool
-is_eightbit(char c)
+is_white(char c)
 {
-	return (unsigned char)c >= 0x80;
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* RFC 5322 3.2.3 */
+static bool
+is_special(char c)
+{
+	return is_white(c) || (c != '\0' && strchr("()<>[]:;@\\,.\"", c) != NULL);
 }
 
 enum token { TOKEN_NONE, TOKEN_WORD, TOKEN_DOT, TOKEN_AT };
@@ -146,7 +153,7 @@ take_literal(struct walk *w)
 	if (!w->at || w->domain.n > 0)
 		fail(w, ADDRESS_SYNTAX);
 	for (; w->p < w->end; w->p++) {
-		if (strchr(" \t\r\n", *w->p) == NULL || *w->p == '\0')
+		if (!is_white(*w->p))
 			put(w, *w->p);
 		if (*w->p == ']') {
 			w->p++;
@@ -164,7 +171,7 @@ take_atom(struct walk *w)
 	do {
 		put(w, *w->p);
 		w->p++;
-	} while (w->p < w->end && (address_is_atext(*w->p) || is_eightbit(*w->p)));
+	} while (w->p < w->end && !is_special(*w->p));
 }
 
 static void
@@ -240,9 +247,9 @@ give_raw(struct walk *w)
 	char raw[ADDRESS_MAX + 1];
 	const char *from = w->start, *to = w->p;
 
-	while (from < to && strchr(" \t\r\n", *from) != NULL)
+	while (from < to && is_white(*from))
 		from++;
-	while (from < to && strchr(" \t\r\n", to[-1]) != NULL)
+	while (from < to && is_white(to[-1]))
 		to--;
 	str_clean(raw, sizeof(raw), from, (size_t)(to - from));
 	w->fn(w->ctx, raw, w->error);
