@@ -26,7 +26,8 @@ TOP = src/sortie.c src/options.c src/config.c src/config_value.c \
 	src/queue.c src/site.c src/route.c src/peer.c src/hosts.c src/dial.c src/session.c \
 	src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
 	src/backoff.c src/mailq.c
-PROTO = src/proto/smtp.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
+PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
+	src/proto/smtp_mail.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
 	src/proto/body.c src/proto/address.c src/proto/address_list.c
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \

@@ -45,10 +45,11 @@ extern const int smtp_default_patience_s[SMTP_NWAITS];
 struct smtp_options {
 	const char *helo; /* FQDN or address literal; must pass smtp_helo_ok() */
 	bool lmtp;
+	bool loop_ok; /* SMTP: a server that bears our own name is no loop (LMTP: never is) */
 	bool may_pipeline; /* false: as if the server had not offered PIPELINING */
 	bool
 	    one_behind_dot; /* false: nothing is sent behind a final dot (a host that once hung up there) */
-	int patience_s[SMTP_NWAITS];
+	int patience_s[SMTP_NWAITS]; /* 0: the default */
 };
 
 /* One message for some recipients. All it points to is the caller's and stays until SMTP_DONE. */

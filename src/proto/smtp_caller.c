@@ -1,0 +1,330 @@
+/* smtp_caller.c: the engine as its caller sees it: options, mail, output, events, patience. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "proto/smtp_impl.h"
+
+struct smtp *
+smtp_new(const struct smtp_options *o)
+{
+	struct smtp *s = xcalloc(1, sizeof(*s));
+
+	if (!smtp_helo_ok(o->helo))
+		bug("a HELO name that was not checked");
+	s->o = *o;
+	s->helo = xstrdup(o->helo);
+	s->o.helo = s->helo;
+	for (size_t i = 0; i < SMTP_NWAITS; i++)
+		if (s->o.patience_s[i] == 0)
+			s->o.patience_s[i] = smtp_default_patience_s[i];
+	reply_init(&s->reply);
+	buf_init(&s->out, SMTP_OUT_MAX);
+	list_init(&s->transactions);
+	s->state = S_GREETING;
+	smtp_push(s, S_GREETING, NULL, 0);
+	return s;
+}
+
+void
+smtp_free(struct smtp **sp)
+{
+	struct smtp *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	while (!list_empty(&s->transactions)) {
+		struct smtp_transaction *t =
+		    list_item(s->transactions.next, struct smtp_transaction, link);
+
+		list_remove(&t->link);
+		free(t);
+	}
+	reply_free(&s->reply);
+	buf_free(&s->out);
+	free(s->flight);
+	free(s->notes);
+	free(s->verdicts);
+	free(s->farewell);
+	free(s->helo);
+	free(s);
+}
+
+void
+smtp_trace(struct smtp *s, smtp_trace_fn *fn, void *ctx)
+{
+	s->trace = fn;
+	s->trace_ctx = ctx;
+}
+
+/* --- mail ----------------------------------------------------------------------------------- */
+
+/*
+ * One transaction may wait while another's body goes out, so that its MAIL leaves with the body's
+ * last block (RFC 2920 3.1). No more than that is ever ahead, because DATA is a barrier.
+ */
+bool
+smtp_wants_mail(const struct smtp *s)
+{
+	if (!s->ready || s->quitting || s->queued != NULL)
+		return false;
+	if (s->ehlo.mailmax > 0 && s->mails >= s->ehlo.mailmax)
+		return false;
+	if (s->state == S_BODY)
+		return smtp_pipelining(s) && s->o.one_behind_dot;
+	return s->state == S_READY && !smtp_blocked(s);
+}
+
+unsigned
+smtp_mail(struct smtp *s, const struct smtp_mail *m)
+{
+	struct smtp_transaction *t;
+
+	if (!smtp_wants_mail(s) || m->nrcpts == 0)
+		bug("mail that was not wanted, or for nobody");
+	t = xcalloc(1, sizeof(*t) + m->nrcpts);
+	t->m = *m;
+	t->number = ++s->numbers;
+	list_init(&t->link);
+	list_add_tail(&s->transactions, &t->link);
+	s->queued = t;
+	smtp_advance(s);
+	return s->numbers;
+}
+
+void
+smtp_quit(struct smtp *s)
+{
+	s->quitting = true;
+	smtp_advance(s);
+}
+
+/* Gives back what is not past its end of data; true: something is left to wait for. */
+static bool
+give_back(struct smtp *s)
+{
+	struct verdict v = verdict_make(
+	    FATE_RETRY, SCOPE_HOST, "4.3.2", smtp_doing(s), "stopped before it was sent");
+	struct list *next;
+
+	v.no_attempt = true;
+	for (struct list *pos = s->transactions.next; pos != &s->transactions; pos = next) {
+		struct smtp_transaction *t = list_item(pos, struct smtp_transaction, link);
+
+		next = pos->next;
+		if (!smtp_is_past_dot(s, t))
+			smtp_done(s, t, &v);
+	}
+	return !list_empty(&s->transactions);
+}
+
+void
+smtp_stop(struct smtp *s)
+{
+	size_t keep = 0;
+
+	if (smtp_is_closing(s))
+		return;
+	s->quitting = true;
+	s->queued = s->current = NULL;
+	/* Ends of data that were sent come first in the FIFO; what is behind them is let go. */
+	while (keep < s->flight_n && smtp_in_flight_at(s, keep)->state == S_DOT &&
+	       smtp_is_past_dot(s, smtp_in_flight_at(s, keep)->t))
+		keep++;
+	if (keep < s->flight_n || buf_len(&s->out) > 0)
+		s->cut = true;
+	s->flight_n = keep;
+	smtp_drop_output(s);
+	smtp_move(s, give_back(s) || !s->cut ? S_READY : S_CLOSING);
+	smtp_advance(s);
+}
+
+/* --- output --------------------------------------------------------------------------------- */
+
+size_t
+smtp_output(struct smtp *s, const char **data)
+{
+	*data = buf_data(&s->out);
+	return buf_len(&s->out);
+}
+
+void
+smtp_sent(struct smtp *s, size_t n)
+{
+	const struct smtp_command *head = s->flight_n > 0 ? smtp_in_flight_at(s, 0) : NULL;
+
+	buf_consume(&s->out, n);
+	s->sent += n;
+	/* RFC 5321 4.5.3.2.5, 4.5.3.2.6: a block has gone out, or the end of data. */
+	if (head != NULL && head->state == S_DOT &&
+	    (buf_len(&s->out) == 0 || (head->end <= s->sent && head->end > s->sent - n)))
+		s->serial++;
+	smtp_advance(s);
+}
+
+/* What is in the output up to here is a message: the trace has it in one line. */
+void
+smtp_end_data(struct smtp *s, struct smtp_transaction *t)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "(%llu octets of message)", (unsigned long long)t->given);
+	smtp_trace_line(s, '>', line, strlen(line));
+	smtp_trace_line(s, '>', ".", 1);
+	body_end(&s->body, &s->out);
+	s->traced = t->dot_end = smtp_written(s);
+	t->dot_written = true;
+	for (size_t i = 0; i < s->flight_n; i++)
+		if (smtp_in_flight_at(s, i)->state == S_DOT && smtp_in_flight_at(s, i)->t == t)
+			smtp_in_flight_at(s, i)->end = t->dot_end;
+	s->current = NULL;
+}
+
+static size_t
+body_want(const struct smtp *s)
+{
+	uint64_t left = s->current->m.size - s->current->given;
+
+	return left < SMTP_BLOCK ? (size_t)left : SMTP_BLOCK;
+}
+
+void
+smtp_body(struct smtp *s, unsigned mail, const char *data, size_t n)
+{
+	struct smtp_transaction *t = s->current;
+
+	if (s->state != S_BODY || !s->body_asked || t->number != mail)
+		return; /* it was given back meanwhile */
+	if (n > body_want(s))
+		bug("more body than was asked for");
+	if (n < body_want(s)) {
+		smtp_body_failed(s, mail, "shorter than recorded");
+		return;
+	}
+	s->body_asked = false;
+	t->given += n;
+	body_add(&s->body, &s->out, data, n);
+	s->traced = smtp_written(s);
+	if (t->given == t->m.size) {
+		smtp_end_data(s, t);
+		smtp_move(s, S_READY);
+	}
+	smtp_advance(s);
+}
+
+void
+smtp_body_failed(struct smtp *s, unsigned mail, const char *why)
+{
+	struct smtp_transaction *t = s->current;
+	struct verdict v;
+
+	if (s->state != S_BODY || t->number != mail)
+		return;
+	/* Without its last line a message must not end: the connection goes, no dot is sent. */
+	v = verdict_make(FATE_RETRY, SCOPE_MSG, "4.3.0", smtp_rows[S_BODY].doing,
+	    "the message could not be read: %s", why);
+	smtp_settle_all(s, t, &v);
+	smtp_done(s, t, NULL);
+	smtp_move(s, smtp_hang_up(s, &v, SMTP_LEFT));
+	smtp_advance(s);
+}
+
+/* --- events --------------------------------------------------------------------------------- */
+
+static bool
+body_due(const struct smtp *s)
+{
+	return s->state == S_BODY && !s->body_asked && buf_len(&s->out) == 0;
+}
+
+bool
+smtp_has_event(const struct smtp *s)
+{
+	return s->notes_first < s->notes_n || body_due(s);
+}
+
+/* Nothing of an idle connection but the structure itself stays in memory. */
+static void
+release(struct smtp *s)
+{
+	if (!smtp_idle(s) || buf_len(&s->out) > 0)
+		return;
+	buf_free(&s->out);
+	reply_free(&s->reply);
+	free(s->flight);
+	free(s->notes);
+	free(s->verdicts);
+	s->flight = NULL;
+	s->notes = NULL;
+	s->verdicts = NULL;
+	s->flight_cap = s->notes_cap = s->verdicts_cap = 0;
+}
+
+bool
+smtp_next_event(struct smtp *s, struct smtp_event *e)
+{
+	*e = (struct smtp_event){.type = SMTP_NONE};
+	if (s->notes_first < s->notes_n) {
+		const struct smtp_note *note = &s->notes[s->notes_first++];
+
+		*e = note->e;
+		if (note->verdict > 0)
+			e->verdict = &s->verdicts[note->verdict - 1];
+		return true;
+	}
+	if (body_due(s)) {
+		s->body_asked = true;
+		e->type = SMTP_BODY;
+		e->mail = s->current->number;
+		e->want = body_want(s);
+		return true;
+	}
+	release(s);
+	return false;
+}
+
+/* --- what it is doing ----------------------------------------------------------------------- */
+
+int
+smtp_patience(const struct smtp *s, unsigned *serial)
+{
+	const struct smtp_command *head;
+
+	*serial = s->serial;
+	if (smtp_is_closing(s))
+		return s->o.patience_s[SMTP_WAIT_QUIT];
+	if (s->flight_n == 0)
+		return 0;
+	head = smtp_in_flight_at(s, 0);
+	if (head->state == S_DOT && head->end > s->sent)
+		return s->o.patience_s[smtp_rows[S_BODY].wait];
+	return s->o.patience_s[smtp_rows[head->state].wait];
+}
+
+bool
+smtp_idle(const struct smtp *s)
+{
+	return s->ready && s->state == S_READY && s->flight_n == 0 && list_empty(&s->transactions);
+}
+
+bool
+smtp_past_dot(const struct smtp *s)
+{
+	list_each (pos, &s->transactions)
+		if (smtp_is_past_dot(s, list_item(pos, struct smtp_transaction, link)))
+			return true;
+	return false;
+}
+
+size_t
+smtp_in_flight(const struct smtp *s)
+{
+	size_t n = 0;
+
+	list_each (pos, &s->transactions)
+		n++;
+	return n;
+}

@@ -1,0 +1,259 @@
+/*
+ * smtp_reply.c: the reply column of the table: what each answer means, and for whom.
+ *
+ * Permanent is only a 5xx to MAIL, RCPT, DATA or the end of data, and not those that speak of the
+ * host or of us instead of the mail. A reply counts only if what it depends on was accepted.
+ */
+#include <string.h>
+
+#include "base/str.h"
+#include "proto/smtp_impl.h"
+
+/* A verdict out of the reply at hand. */
+struct verdict
+smtp_judge(const struct smtp *s, enum smtp_state row, enum fate fate, enum scope scope)
+{
+	const struct reply *r = &s->reply;
+	struct verdict v = {.fate = fate, .scope = scope, .code = r->code};
+	char plain[] = "0.0.0";
+
+	plain[0] = (char)('0' + r->code / 100);
+	str_copy(v.enhanced, sizeof(v.enhanced), r->enhanced[0] != '\0' ? r->enhanced : plain);
+	v.doing = smtp_rows[row].doing;
+	reply_text(r, v.text, sizeof(v.text));
+	return v;
+}
+
+/* A refusal by its class: 4xx later, 5xx never. */
+static struct verdict
+refusal(const struct smtp *s, enum smtp_state row, enum scope scope)
+{
+	return smtp_judge(s, row, s->reply.code >= 500 ? FATE_FAIL : FATE_RETRY, scope);
+}
+
+/* The host, not the mail, is the trouble: another host may do. */
+static enum smtp_state
+host_refuses(struct smtp *s, enum smtp_state row)
+{
+	struct verdict v = smtp_judge(s, row, FATE_RETRY, SCOPE_HOST);
+
+	return smtp_hang_up(s, &v, SMTP_REFUSED);
+}
+
+enum smtp_state
+smtp_on_greeting(struct smtp *s, const struct smtp_command *c)
+{
+	if (s->reply.code >= 400)
+		return host_refuses(s, c->state);
+	if (s->quitting)
+		return S_QUIT;
+	return s->o.lmtp ? S_LHLO : S_EHLO;
+}
+
+enum smtp_state
+smtp_on_hello(struct smtp *s, const struct smtp_command *c)
+{
+	int code = s->reply.code;
+
+	/* RFC 5321 3.2: HELO for those that do not know EHLO; 521 and 554 are not about EHLO. */
+	if (code >= 500 && code != 521 && code != 554 && c->state == S_EHLO)
+		return S_HELO;
+	if (code >= 400)
+		return host_refuses(s, c->state);
+	if (!s->o.lmtp && !s->o.loop_ok && ehlo_is_named(&s->reply, s->helo)) {
+		struct verdict v = verdict_make(FATE_RETRY, SCOPE_HOST, "5.4.6",
+		    smtp_rows[c->state].doing, "mail loops back to myself");
+
+		return smtp_hang_up(s, &v, SMTP_REFUSED);
+	}
+	if (c->state != S_HELO)
+		ehlo_parse(&s->ehlo, &s->reply);
+	s->ready = true;
+	smtp_note(s, SMTP_READY, NULL);
+	return S_READY;
+}
+
+enum smtp_state
+smtp_on_rset(struct smtp *s, const struct smtp_command *c)
+{
+	return s->reply.code >= 400 ? host_refuses(s, c->state) : STAY;
+}
+
+/* Nobody of it will be sent to. What of it is in flight already will be answered in vain. */
+static enum smtp_state
+abandon(struct smtp *s, struct smtp_transaction *t)
+{
+	bool sending = t == s->current;
+
+	smtp_give_up(s, t);
+	return sending ? S_READY : STAY;
+}
+
+/* RFC 5321 4.2.2, RFC 4954 6: these say that the host, or what we said before, is the trouble. */
+static bool
+speaks_of_host(int code)
+{
+	static const int codes[] = {500, 502, 503, 530, 534, 535, 538};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (code == codes[i])
+			return true;
+	return false;
+}
+
+enum smtp_state
+smtp_on_mail(struct smtp *s, const struct smtp_command *c)
+{
+	struct verdict v;
+
+	if (s->reply.code < 400) {
+		c->t->mail = MAIL_ACCEPTED;
+		return STAY;
+	}
+	if (speaks_of_host(s->reply.code))
+		return host_refuses(s, c->state);
+	v = refusal(s, c->state, SCOPE_MSG);
+	smtp_settle_all(s, c->t, &v);
+	c->t->mail = MAIL_REFUSED;
+	return abandon(s, c->t);
+}
+
+/*
+ * RFC 5321 4.5.3.1.10: 452, from some servers 552, says that one transaction takes no more
+ * recipients. RFC 3463: detail of subject 3 is about the mail system, 5.2.2 is a full mailbox.
+ */
+static bool
+is_too_many(const struct reply *r)
+{
+	if (r->code == 452)
+		return true;
+	return r->code == 552 && (r->enhanced[0] == '\0' || strcmp(r->enhanced, "5.5.3") == 0 ||
+				     strncmp(r->enhanced + 1, ".3.", 3) == 0);
+}
+
+enum smtp_state
+smtp_on_rcpt(struct smtp *s, const struct smtp_command *c)
+{
+	struct smtp_transaction *t = c->t;
+	struct verdict v;
+
+	t->rcpts_in_flight--;
+	if (t->mail != MAIL_ACCEPTED) /* servers answer 503 to what follows a refused MAIL */
+		return STAY;
+	if (s->reply.code < 400) {
+		t->rcpt[c->rcpt] = R_ACCEPTED;
+		t->accepted++;
+		return STAY;
+	}
+	if (s->reply.code == 503)
+		return host_refuses(s, c->state);
+	if (is_too_many(&s->reply)) {
+		if (t->accepted > 0) { /* unsettled it comes back, with all not sent yet */
+			t->next = t->m.nrcpts;
+			return STAY;
+		}
+		v = smtp_judge(s, c->state, FATE_RETRY, SCOPE_RCPT);
+	} else {
+		v = refusal(s, c->state, SCOPE_RCPT);
+	}
+	smtp_settle(s, t, c->rcpt, &v);
+	return STAY;
+}
+
+/* RFC 2033 4.2: LMTP answers the end of data once for each recipient it has accepted. */
+static enum smtp_state
+begin_body(struct smtp *s, struct smtp_transaction *t)
+{
+	body_start(&s->body);
+	s->body_asked = false;
+	for (size_t i = 0; i < t->m.nrcpts; i++) {
+		if (t->rcpt[i] != R_ACCEPTED)
+			continue;
+		smtp_push(s, S_DOT, t, i);
+		if (!s->o.lmtp)
+			break;
+	}
+	s->current = t;
+	if (t->m.size > 0)
+		return S_BODY;
+	smtp_end_data(s, t);
+	return S_READY;
+}
+
+/*
+ * RFC 2920 3.1: 354 although every recipient was refused. A lone dot ends the data, and whatever
+ * is answered concerns nobody.
+ */
+static enum smtp_state
+empty_body(struct smtp *s, struct smtp_transaction *t)
+{
+	if (s->o.lmtp) /* RFC 2033 4.2: no answer would come to that dot */
+		return smtp_protocol_error(s, S_DATA, "a 354 reply to DATA for nobody");
+	body_start(&s->body);
+	smtp_push(s, S_DOT, t, 0);
+	smtp_end_data(s, t);
+	t->over = true;
+	return S_READY;
+}
+
+enum smtp_state
+smtp_on_data(struct smtp *s, const struct smtp_command *c)
+{
+	struct smtp_transaction *t = c->t;
+	struct verdict v;
+
+	if (s->reply.code == 354)
+		return t->accepted > 0 ? begin_body(s, t) : empty_body(s, t);
+	if (t->accepted > 0) {
+		if (s->reply.code == 503)
+			return host_refuses(s, c->state);
+		v = refusal(s, c->state, SCOPE_MSG);
+		smtp_settle_all(s, t, &v);
+	}
+	return abandon(s, t);
+}
+
+/*
+ * An answer before the end of data was sent: the server wants no more of it. RFC 5321 has no way to
+ * stop in the middle but to close.
+ */
+static enum smtp_state
+stop_body(struct smtp *s, struct smtp_transaction *t)
+{
+	struct verdict v = refusal(s, S_BODY, SCOPE_MSG), end;
+
+	end = verdict_make(FATE_RETRY, SCOPE_HOST, "4.5.0", smtp_rows[S_BODY].doing,
+	    "the server answered before the end of data");
+	smtp_settle_all(s, t, &v);
+	smtp_done(s, t, NULL);
+	return smtp_hang_up(s, &end, SMTP_LEFT);
+}
+
+enum smtp_state
+smtp_on_dot(struct smtp *s, const struct smtp_command *c)
+{
+	struct smtp_transaction *t = c->t;
+	enum scope scope = s->o.lmtp ? SCOPE_RCPT : SCOPE_MSG;
+	bool sorry = s->reply.code == 503; /* out of step: no reason to return mail */
+	struct verdict v;
+
+	if (t->accepted == 0)
+		return STAY;
+	if (sorry && !s->o.lmtp) {
+		t->dot_written = false; /* it is answered */
+		return host_refuses(s, c->state);
+	}
+	if (c->end > s->sent)
+		return stop_body(s, t);
+	if (s->reply.code < 400)
+		v = smtp_judge(s, c->state, FATE_SENT, scope);
+	else
+		v = sorry ? smtp_judge(s, c->state, FATE_RETRY, scope)
+			  : refusal(s, c->state, scope);
+	if (s->o.lmtp)
+		smtp_settle(s, t, c->rcpt, &v);
+	else
+		smtp_settle_all(s, t, &v);
+	t->over = true;
+	return STAY;
+}

@@ -1,0 +1,171 @@
+/*
+ * smtp_send.c: the send column of the table. Each writes at most one command and returns what is to
+ * be sent next; whether that goes out at once or has to wait is not decided here.
+ */
+#include <stdio.h>
+
+#include "proto/command.h"
+#include "proto/smtp_impl.h"
+
+static enum smtp_state
+send_plain(struct smtp *s, struct smtp_transaction *t, enum smtp_state next)
+{
+	command_plain(&s->out, smtp_rows[s->state].name);
+	smtp_push(s, s->state, t, 0);
+	return next;
+}
+
+enum smtp_state
+smtp_send_hello(struct smtp *s)
+{
+	command_hello(&s->out, smtp_rows[s->state].name, s->helo);
+	smtp_push(s, s->state, NULL, 0);
+	return s->state; /* until the answer */
+}
+
+/* RFC 1870 6.1: what the server has said it will not take need not be offered. */
+static bool
+too_large(const struct smtp *s, const struct smtp_transaction *t)
+{
+	return s->ehlo.size > 0 && t->m.size > s->ehlo.size;
+}
+
+/* What can be said about a transaction before a byte of it is sent; true: it is not to be sent. */
+static bool
+refuse(struct smtp *s, struct smtp_transaction *t)
+{
+	enum address_error e = command_path(t->m.reverse_path);
+	const char *doing = smtp_rows[S_MAIL].doing;
+	struct verdict v;
+
+	if (e != ADDRESS_OK)
+		v = verdict_make(FATE_FAIL, SCOPE_MSG, e == ADDRESS_NONASCII ? "5.6.7" : "5.1.7",
+		    doing, "sender: %s", address_error_text(e));
+	else if (too_large(s, t))
+		v = verdict_make(FATE_FAIL, SCOPE_MSG, "5.3.4", doing,
+		    "message of %llu bytes, the server takes no more than %llu",
+		    (unsigned long long)t->m.size, (unsigned long long)s->ehlo.size);
+	else if (t->m.eightbit && !t->m.last_hop && !(s->ehlo.offers & EHLO_8BITMIME)) {
+		v = verdict_make(FATE_RETRY, SCOPE_HOST, "4.6.3", doing,
+		    "8-bit message, and the server does not offer 8BITMIME");
+		smtp_done(s, t, &v);
+		return true;
+	} else
+		return false;
+	smtp_settle_all(s, t, &v);
+	smtp_give_up(s, t);
+	return true;
+}
+
+enum smtp_state
+smtp_send_next(struct smtp *s)
+{
+	struct smtp_transaction *t = s->queued;
+
+	if (t != NULL) {
+		s->queued = NULL;
+		if (refuse(s, t))
+			return S_READY;
+		s->current = t;
+		return s->needs_reset ? S_RSET : S_MAIL;
+	}
+	/* RFC 9422: behind MAILMAX transactions the server would only say 421. */
+	if (s->ehlo.mailmax > 0 && s->mails >= s->ehlo.mailmax)
+		s->quitting = true;
+	if (!s->quitting || !smtp_idle(s))
+		return STAY;
+	return s->cut ? S_CLOSING : S_QUIT;
+}
+
+enum smtp_state
+smtp_send_rset(struct smtp *s)
+{
+	s->needs_reset = false;
+	return send_plain(s, NULL, S_MAIL);
+}
+
+static bool
+is_behind_dot(const struct smtp *s)
+{
+	for (size_t i = 0; i < s->flight_n; i++)
+		if (smtp_in_flight_at(s, i)->state == S_DOT)
+			return true;
+	return false;
+}
+
+enum smtp_state
+smtp_send_mail(struct smtp *s)
+{
+	struct smtp_transaction *t = s->current;
+
+	t->behind_dot = is_behind_dot(s);
+	command_mail(&s->out, t->m.reverse_path, s->ehlo.offers & EHLO_SIZE ? t->m.size : 0,
+	    t->m.eightbit && (s->ehlo.offers & EHLO_8BITMIME));
+	smtp_push(s, S_MAIL, t, 0);
+	t->mail = MAIL_SENT;
+	s->mails++;
+	return S_RCPT;
+}
+
+/* One recipient; RFC 9422: no more than RCPTMAX, the others come back to be sent again. */
+enum smtp_state
+smtp_send_rcpt(struct smtp *s)
+{
+	struct smtp_transaction *t = s->current;
+	enum address_error e;
+	size_t i = t->next;
+
+	if (i == t->m.nrcpts || (s->ehlo.rcptmax > 0 && t->rcpts_sent == s->ehlo.rcptmax))
+		return S_DATA;
+	t->next++;
+	e = t->m.rcpts[i][0] == '\0' ? ADDRESS_SYNTAX : command_path(t->m.rcpts[i]);
+	if (e != ADDRESS_OK) {
+		struct verdict v =
+		    verdict_make(FATE_FAIL, SCOPE_RCPT, e == ADDRESS_NONASCII ? "5.6.7" : "5.1.3",
+			smtp_rows[S_RCPT].doing, "%s", address_error_text(e));
+
+		smtp_settle(s, t, i, &v);
+		return S_RCPT;
+	}
+	command_rcpt(&s->out, t->m.rcpts[i]);
+	smtp_push(s, S_RCPT, t, i);
+	t->rcpts_sent++;
+	t->rcpts_in_flight++;
+	return S_RCPT;
+}
+
+enum smtp_state
+smtp_send_data(struct smtp *s)
+{
+	struct smtp_transaction *t = s->current;
+
+	if (t->accepted == 0 && t->rcpts_in_flight == 0) { /* there is nobody to send it to */
+		smtp_give_up(s, t);
+		return S_READY;
+	}
+	s->current = NULL;
+	return send_plain(s, t, S_READY);
+}
+
+enum smtp_state
+smtp_send_quit(struct smtp *s)
+{
+	command_plain(&s->out, smtp_rows[s->state].name);
+	return S_CLOSING; /* its answer is not waited for */
+}
+
+/* What was written goes out, then the connection may be closed. */
+enum smtp_state
+smtp_send_nothing(struct smtp *s)
+{
+	struct verdict v = verdict_make(FATE_SENT, SCOPE_MSG, "2.0.0", NULL, "closed in order");
+	struct smtp_note *note;
+
+	if (s->closed || buf_len(&s->out) > 0)
+		return STAY;
+	s->closed = true;
+	note = smtp_note(s, SMTP_CLOSE, s->farewell != NULL ? s->farewell : &v);
+	note->e.benign = s->benign || s->farewell == NULL;
+	note->e.behind_dot = s->behind_dot;
+	return STAY;
+}
