@@ -1,0 +1,455 @@
+/*
+ * queue.c: what is due; messages to sites.
+ */
+#include "queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/str.h"
+
+enum {
+	CANDIDATES_MAX = 10000, /* that a scan keeps */
+	MESSAGES_MAX = 2000, /* in work at once ... */
+	RECIPIENTS_MAX = 200000, /* ... or so many recipients */
+	ADMIT_A_TURN = 100,
+	CONGESTED = 200, /* waiting jobs of a site that yields to others */
+	SCAN_SHARE = 10, /* of the time, scanning gets one part in so many */
+	CLOCK_SLACK_S = 3600,
+};
+
+struct candidate {
+	int64_t due_at;
+	char id[ENVELOPE_ID_MAX + 1];
+};
+
+struct candidates {
+	struct candidate *v;
+	size_t n, cap;
+};
+
+struct skipped { /* not to be looked at again in this pass */
+	struct map_node node;
+	char id[ENVELOPE_ID_MAX + 1];
+};
+
+struct queue {
+	struct reactor *reactor;
+	struct spool *spool;
+	struct sites *sites;
+	struct queue_options options;
+	struct messages *messages;
+	struct candidates due, later; /* due: a heap while scanning, then sorted, latest first */
+	struct map skipped;
+	struct task admit;
+	struct timer rescan;
+	int64_t scan_again_ms; /* not before */
+	bool truncated; /* the scan found more than it kept */
+	bool yielding; /* congested sites let others go first */
+	bool stopped, failed;
+};
+
+/* --- candidates --------------------------------------------------------------------------- */
+
+static int
+compare(const struct candidate *a, const struct candidate *b)
+{
+	if (a->due_at != b->due_at)
+		return a->due_at < b->due_at ? -1 : 1;
+	return strcmp(a->id, b->id); /* ids begin with the time */
+}
+
+static int
+latest_first(const void *a, const void *b)
+{
+	return -compare(a, b);
+}
+
+static void
+add(struct candidates *c, const struct candidate *one)
+{
+	c->v = xgrow(c->v, c->n, &c->cap, sizeof(*c->v));
+	c->v[c->n++] = *one;
+}
+
+static void
+swap(struct candidate *a, struct candidate *b)
+{
+	struct candidate t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+static void
+sift_down(struct candidates *c, size_t i)
+{
+	for (;;) {
+		size_t top = i, left = 2 * i + 1, right = left + 1;
+
+		if (left < c->n && compare(&c->v[left], &c->v[top]) > 0)
+			top = left;
+		if (right < c->n && compare(&c->v[right], &c->v[top]) > 0)
+			top = right;
+		if (top == i)
+			return;
+		swap(&c->v[i], &c->v[top]);
+		i = top;
+	}
+}
+
+/* Keeps the earliest: a heap with the latest at its top, once there are as many as are kept. */
+static bool
+keep_earliest(struct candidates *c, const struct candidate *one)
+{
+	if (c->n < CANDIDATES_MAX) {
+		add(c, one);
+		if (c->n == CANDIDATES_MAX)
+			for (size_t i = c->n / 2; i-- > 0;)
+				sift_down(c, i);
+		return true;
+	}
+	if (compare(one, &c->v[0]) < 0) {
+		c->v[0] = *one;
+		sift_down(c, 0);
+	}
+	return false;
+}
+
+static void
+skip(struct queue *q, const char *id)
+{
+	struct skipped *s;
+
+	if (map_get(&q->skipped, id) != NULL)
+		return;
+	s = xcalloc(1, sizeof(*s));
+	str_copy(s->id, sizeof(s->id), id);
+	map_put(&q->skipped, &s->node, s->id);
+}
+
+static void
+forget_skipped(struct queue *q)
+{
+	struct map_node *n;
+
+	while ((n = map_any(&q->skipped)) != NULL) {
+		map_remove(&q->skipped, n);
+		free(map_item(n, struct skipped, node));
+	}
+}
+
+/* --- scan --------------------------------------------------------------------------------- */
+
+static bool
+asked_for(const struct queue *q)
+{
+	return q->options.nfilters > 0 || q->options.only != NULL;
+}
+
+/* A time further ahead than any interval we set comes from a clock that jumped. */
+static bool
+sleeping(const struct queue *q, int64_t due_at, int64_t now)
+{
+	int64_t longest = q->options.messages.retry_max_s / 8 * 9 + CLOCK_SLACK_S;
+
+	return due_at > now && due_at <= now + longest;
+}
+
+static bool
+on_entry(void *ctx, const struct spool_entry *e)
+{
+	struct queue *q = ctx;
+	struct candidate c = {.due_at = e->due_at};
+
+	if (!asked_for(q) && sleeping(q, e->due_at, clock_wall_s()))
+		return true;
+	if (q->options.only != NULL && strcmp(q->options.only, e->id) != 0)
+		return true;
+	if (messages_has(q->messages, e->id) || map_get(&q->skipped, e->id) != NULL)
+		return true;
+	if (q->options.uid >= 0 && spool_owner(q->spool, e->id) != q->options.uid)
+		return true;
+	str_copy(c.id, sizeof(c.id), e->id);
+	if (!keep_earliest(&q->due, &c))
+		q->truncated = true;
+	return true;
+}
+
+static int
+scan(struct queue *q)
+{
+	int64_t started = clock_mono_ms(), took;
+
+	q->due.n = q->later.n = 0;
+	q->truncated = false;
+	q->yielding = true;
+	timer_disarm(q->reactor, &q->rescan);
+	if (spool_scan(q->spool, on_entry, q) != 0)
+		return -1;
+	if (q->due.n > 0)
+		qsort(q->due.v, q->due.n, sizeof(*q->due.v), latest_first);
+	took = clock_mono_ms() - started;
+	q->scan_again_ms = clock_mono_ms() + took * SCAN_SHARE;
+	task_queue(q->reactor, &q->admit);
+	return 0;
+}
+
+static void
+on_rescan(void *ctx)
+{
+	struct queue *q = ctx;
+
+	if (!q->stopped && scan(q) != 0) {
+		log_warn("cannot read the spool: %s", strerror(errno));
+		q->failed = true;
+	}
+}
+
+/* --- admission ---------------------------------------------------------------------------- */
+
+static bool
+filter_matches(const struct queue_filter *f, const struct envelope *e)
+{
+	bool hit = false;
+
+	if (f->which == 'I') {
+		hit = str_has_i(e->id, f->text);
+	} else if (f->which == 'S') {
+		hit = str_has_i(e->sender == NULL ? "" : e->sender, f->text);
+	} else {
+		for (size_t i = 0; i < e->nrcpts && !hit; i++)
+			hit = str_has_i(e->rcpts[i].address, f->text);
+	}
+	return hit != f->inverted;
+}
+
+static bool
+wanted(const struct queue *q, const struct envelope *e)
+{
+	if (q->options.uid >= 0 && e->uid != q->options.uid)
+		return false;
+	for (size_t i = 0; i < q->options.nfilters; i++)
+		if (!filter_matches(&q->options.filters[i], e))
+			return false;
+	if (e->hold)
+		return false;
+	return asked_for(q) || envelope_due_at(e) <= clock_wall_s();
+}
+
+/* Only what was read whole, under the lock, and does not parse goes to corrupt/. */
+static void
+quarantine(struct queue *q, const char *id)
+{
+	struct envelope e;
+	char why[256];
+	off_t size;
+	int fd = -1;
+
+	if (spool_lock(q->spool, id, &fd) != SPOOL_LOCKED)
+		return;
+	envelope_init(&e);
+	if (spool_load(q->spool, id, fd, &e, &size, why, sizeof(why)) == SPOOL_CORRUPT)
+		spool_quarantine(q->spool, id, NULL, why);
+	envelope_free(&e);
+	spool_unlock(&fd);
+}
+
+static bool
+load(struct queue *q, const char *id, struct envelope *e, off_t *size)
+{
+	char why[256];
+
+	switch (spool_load(q->spool, id, -1, e, size, why, sizeof(why))) {
+	case SPOOL_LOADED:
+		return true;
+	case SPOOL_MISSING:
+		return false;
+	case SPOOL_UNREADABLE:
+		log_warn("%s: cannot read its control file: %s", id, strerror(errno));
+		break;
+	case SPOOL_CORRUPT:
+		quarantine(q, id);
+		break;
+	}
+	skip(q, id);
+	return false;
+}
+
+static bool
+congested(struct queue *q, const struct envelope *e)
+{
+	struct site *s = q->yielding ? message_first_site(q->messages, e) : NULL;
+
+	return s != NULL && site_waiting(s) > CONGESTED;
+}
+
+static void
+admit_one(struct queue *q, const struct candidate *c)
+{
+	struct envelope e;
+	off_t size;
+
+	if (messages_has(q->messages, c->id))
+		return;
+	envelope_init(&e);
+	if (!load(q, c->id, &e, &size)) {
+		envelope_free(&e);
+		return;
+	}
+	if (!wanted(q, &e))
+		skip(q, c->id);
+	else if (congested(q, &e))
+		add(&q->later, c);
+	else
+		message_admit(q->messages, &e, size, asked_for(q));
+	envelope_free(&e);
+}
+
+static bool
+have_room(const struct queue *q)
+{
+	return messages_count(q->messages) < MESSAGES_MAX &&
+	       messages_recipients(q->messages) < RECIPIENTS_MAX;
+}
+
+/* Those that let others go first have their turn when no other is left. */
+static void
+take_later(struct queue *q)
+{
+	struct candidates empty = q->due;
+
+	q->due = q->later;
+	q->later = empty;
+	q->later.n = 0;
+	q->yielding = false;
+	qsort(q->due.v, q->due.n, sizeof(*q->due.v), latest_first);
+}
+
+static void
+on_admit(void *ctx)
+{
+	struct queue *q = ctx;
+
+	if (q->stopped || messages_broken(q->messages))
+		return;
+	if (q->due.n == 0 && q->later.n > 0)
+		take_later(q);
+	if (q->due.n > 0 && messages_full(q->messages)) {
+		log_warn("the disk is full: nothing new is started until there is room");
+		queue_stop(q);
+		return;
+	}
+	for (int i = 0; i < ADMIT_A_TURN && q->due.n > 0 && have_room(q); i++) {
+		struct candidate c = q->due.v[--q->due.n];
+
+		admit_one(q, &c);
+	}
+	if (q->truncated && q->due.n + q->later.n < CANDIDATES_MAX / 2)
+		queue_rescan(q);
+	if (q->due.n + q->later.n > 0 && have_room(q))
+		task_queue(q->reactor, &q->admit);
+}
+
+static void
+on_left(void *ctx, const char *id, enum message_left how)
+{
+	struct queue *q = ctx;
+
+	if (how == MESSAGE_SKIPPED || (how == MESSAGE_LATER && asked_for(q)))
+		skip(q, id);
+	if (q->due.n + q->later.n > 0)
+		task_queue(q->reactor, &q->admit);
+}
+
+/* --- the outside -------------------------------------------------------------------------- */
+
+struct queue *
+queue_new(struct reactor *r, struct spool *sp, struct sites *sites, const struct queue_options *o)
+{
+	struct queue *q = xcalloc(1, sizeof(*q));
+
+	q->reactor = r;
+	q->spool = sp;
+	q->sites = sites;
+	q->options = *o;
+	q->options.messages.left = on_left;
+	q->options.messages.ctx = q;
+	q->messages = messages_new(r, sp, sites, &q->options.messages);
+	map_init(&q->skipped);
+	task_init(&q->admit, on_admit, q);
+	timer_init(&q->rescan, on_rescan, q);
+	return q;
+}
+
+void
+queue_free(struct queue **qp)
+{
+	struct queue *q = *qp;
+
+	if (q == NULL)
+		return;
+	task_cancel(&q->admit);
+	timer_disarm(q->reactor, &q->rescan);
+	messages_free(&q->messages);
+	forget_skipped(q);
+	map_free(&q->skipped);
+	free(q->due.v);
+	free(q->later.v);
+	free(q);
+	*qp = NULL;
+}
+
+int
+queue_start_pass(struct queue *q)
+{
+	q->stopped = false;
+	forget_skipped(q);
+	sites_new_pass(q->sites);
+	spool_clean(q->spool, clock_wall_s());
+	return scan(q);
+}
+
+void
+queue_rescan(struct queue *q)
+{
+	int64_t now = reactor_now(q->reactor);
+
+	if (q->stopped || timer_armed(&q->rescan))
+		return;
+	timer_arm(q->reactor, &q->rescan, q->scan_again_ms > now ? q->scan_again_ms : now);
+}
+
+void
+queue_stop(struct queue *q)
+{
+	q->stopped = true;
+	q->due.n = q->later.n = 0;
+	q->truncated = false;
+	timer_disarm(q->reactor, &q->rescan);
+	task_cancel(&q->admit);
+}
+
+bool
+queue_pass_done(const struct queue *q)
+{
+	return q->due.n + q->later.n == 0 && messages_count(q->messages) == 0 && !q->truncated &&
+	       !timer_armed(&q->rescan);
+}
+
+size_t
+queue_waiting(const struct queue *q)
+{
+	return q->due.n + q->later.n;
+}
+
+struct messages *
+queue_messages(struct queue *q)
+{
+	return q->messages;
+}
