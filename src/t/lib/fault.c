@@ -1,0 +1,377 @@
+/*
+ * fault.c: a counting wrapper around each system call.
+ */
+#include "fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+enum { NAMES = 32 };
+
+enum { ALLOCATES = 1 }; /* the call needs space on the disk */
+
+static struct {
+	struct sys real;
+	bool armed;
+	unsigned n, calls;
+	enum fault_kind kind;
+	int err;
+	const char *where;
+	struct {
+		const char *name;
+		unsigned calls;
+	} counts[NAMES];
+} fault;
+
+static void
+count(const char *name)
+{
+	int i;
+
+	fault.calls++;
+	for (i = 0; i < NAMES - 1; i++)
+		if (fault.counts[i].name == NULL || strcmp(fault.counts[i].name, name) == 0)
+			break;
+	fault.counts[i].name = name;
+	fault.counts[i].calls++;
+}
+
+/* Whether this call is to go wrong. */
+static bool
+hit(const char *name, int flags)
+{
+	bool now;
+
+	count(name);
+	if (fault.n == 0)
+		return false;
+	switch (fault.kind) {
+	case FAULT_DEAD:
+		now = fault.calls >= fault.n;
+		break;
+	case FAULT_FULL:
+		now = fault.calls >= fault.n && (flags & ALLOCATES) != 0;
+		break;
+	case FAULT_SHORT:
+		return false;
+	default:
+		now = fault.calls == fault.n;
+	}
+	if (now && fault.where[0] == '\0')
+		fault.where = name;
+	return now;
+}
+
+/* The call, or its failure. */
+#define FAULTY(type, name, flags, call) \
+	do { \
+		if (!hit(name, flags)) \
+			return fault.real.call; \
+		if (fault.kind == FAULT_LOST) \
+			fault.real.call; \
+		errno = fault.err; \
+		return (type)-1; \
+	} while (0)
+
+/* Half of n when this call is to be a short one. */
+static size_t
+half(const char *name, size_t n)
+{
+	if (fault.kind != FAULT_SHORT || fault.n == 0 || fault.calls != fault.n || n < 2)
+		return n;
+	fault.where = name;
+	return n / 2;
+}
+
+static int
+faulty_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	if (!hit("openat", (flags & O_CREAT) != 0 ? ALLOCATES : 0))
+		return fault.real.openat(dir, path, flags, mode);
+	errno = fault.err; /* never LOST: it would cost the test a descriptor */
+	return -1;
+}
+
+/* Close lets go of the descriptor even when it fails. */
+static int
+faulty_close(int fd)
+{
+	int r = fault.real.close(fd);
+
+	if (!hit("close", 0))
+		return r;
+	errno = fault.err;
+	return -1;
+}
+
+static ssize_t
+faulty_read(int fd, void *buf, size_t n)
+{
+	if (!hit("read", 0))
+		return fault.real.read(fd, buf, half("read", n));
+	errno = fault.err;
+	return -1;
+}
+
+static ssize_t
+faulty_pread(int fd, void *buf, size_t n, off_t at)
+{
+	if (!hit("pread", 0))
+		return fault.real.pread(fd, buf, half("pread", n), at);
+	errno = fault.err;
+	return -1;
+}
+
+/* A full disk takes what fits before it refuses. */
+static ssize_t
+faulty_write(int fd, const void *buf, size_t n)
+{
+	if (!hit("write", ALLOCATES))
+		return fault.real.write(fd, buf, half("write", n));
+	if (fault.kind == FAULT_FULL && fault.calls == fault.n && n > 1)
+		return fault.real.write(fd, buf, n / 2);
+	errno = fault.err;
+	return -1;
+}
+
+static int
+faulty_fsync(int fd)
+{
+	FAULTY(int, "fsync", 0, fsync(fd));
+}
+
+static int
+faulty_fdatasync(int fd)
+{
+	FAULTY(int, "fdatasync", 0, fdatasync(fd));
+}
+
+static int
+faulty_ftruncate(int fd, off_t size)
+{
+	FAULTY(int, "ftruncate", 0, ftruncate(fd, size));
+}
+
+static int
+faulty_flock(int fd, int op)
+{
+	FAULTY(int, "flock", 0, flock(fd, op));
+}
+
+static int
+faulty_fstat(int fd, struct stat *st)
+{
+	FAULTY(int, "fstat", 0, fstat(fd, st));
+}
+
+static int
+faulty_fstatat(int dir, const char *path, struct stat *st, int flags)
+{
+	FAULTY(int, "fstatat", 0, fstatat(dir, path, st, flags));
+}
+
+static int
+faulty_futimens(int fd, const struct timespec ts[2])
+{
+	FAULTY(int, "futimens", 0, futimens(fd, ts));
+}
+
+static int
+faulty_fchmod(int fd, mode_t mode)
+{
+	FAULTY(int, "fchmod", 0, fchmod(fd, mode));
+}
+
+static int
+faulty_linkat(int olddir, const char *old, int newdir, const char *new, int flags)
+{
+	FAULTY(int, "linkat", ALLOCATES, linkat(olddir, old, newdir, new, flags));
+}
+
+static int
+faulty_renameat(int olddir, const char *old, int newdir, const char *new)
+{
+	FAULTY(int, "renameat", ALLOCATES, renameat(olddir, old, newdir, new));
+}
+
+static int
+faulty_unlinkat(int dir, const char *path, int flags)
+{
+	FAULTY(int, "unlinkat", 0, unlinkat(dir, path, flags));
+}
+
+static int
+faulty_mkdirat(int dir, const char *path, mode_t mode)
+{
+	FAULTY(int, "mkdirat", ALLOCATES, mkdirat(dir, path, mode));
+}
+
+static int
+faulty_mkfifoat(int dir, const char *path, mode_t mode)
+{
+	FAULTY(int, "mkfifoat", ALLOCATES, mkfifoat(dir, path, mode));
+}
+
+static DIR *
+faulty_fdopendir(int fd)
+{
+	if (!hit("fdopendir", 0))
+		return fault.real.fdopendir(fd);
+	errno = fault.err;
+	return NULL;
+}
+
+static struct dirent *
+faulty_readdir(DIR *d)
+{
+	if (!hit("readdir", 0))
+		return fault.real.readdir(d);
+	errno = fault.err;
+	return NULL;
+}
+
+static int
+faulty_closedir(DIR *d)
+{
+	int r = fault.real.closedir(d);
+
+	if (!hit("closedir", 0))
+		return r;
+	errno = fault.err;
+	return -1;
+}
+
+static int
+faulty_socket(int domain, int type, int protocol)
+{
+	if (!hit("socket", 0))
+		return fault.real.socket(domain, type, protocol);
+	errno = fault.err;
+	return -1;
+}
+
+static int
+faulty_connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+	FAULTY(int, "connect", 0, connect(fd, to, len));
+}
+
+static int
+faulty_bind(int fd, const struct sockaddr *at, socklen_t len)
+{
+	FAULTY(int, "bind", 0, bind(fd, at, len));
+}
+
+static ssize_t
+faulty_send(int fd, const void *buf, size_t n, int flags)
+{
+	if (!hit("send", 0))
+		return fault.real.send(fd, buf, half("send", n), flags);
+	errno = fault.err;
+	return -1;
+}
+
+static ssize_t
+faulty_recv(int fd, void *buf, size_t n, int flags)
+{
+	if (!hit("recv", 0))
+		return fault.real.recv(fd, buf, half("recv", n), flags);
+	errno = fault.err;
+	return -1;
+}
+
+static int
+faulty_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	FAULTY(int, "poll", 0, poll(fds, n, timeout_ms));
+}
+
+void
+fault_arm(unsigned n, enum fault_kind kind, int err)
+{
+	fault_disarm();
+	memset(fault.counts, 0, sizeof(fault.counts));
+	fault.real = sys;
+	fault.n = n;
+	fault.calls = 0;
+	fault.kind = kind;
+	fault.err = err;
+	fault.where = "";
+	fault.armed = true;
+	sys = (struct sys){
+	    .openat = faulty_openat,
+	    .close = faulty_close,
+	    .read = faulty_read,
+	    .pread = faulty_pread,
+	    .write = faulty_write,
+	    .fsync = faulty_fsync,
+	    .fdatasync = faulty_fdatasync,
+	    .ftruncate = faulty_ftruncate,
+	    .flock = faulty_flock,
+	    .fstat = faulty_fstat,
+	    .fstatat = faulty_fstatat,
+	    .futimens = faulty_futimens,
+	    .fchmod = faulty_fchmod,
+	    .linkat = faulty_linkat,
+	    .renameat = faulty_renameat,
+	    .unlinkat = faulty_unlinkat,
+	    .mkdirat = faulty_mkdirat,
+	    .mkfifoat = faulty_mkfifoat,
+	    .fdopendir = faulty_fdopendir,
+	    .readdir = faulty_readdir,
+	    .closedir = faulty_closedir,
+	    .socket = faulty_socket,
+	    .connect = faulty_connect,
+	    .bind = faulty_bind,
+	    .send = faulty_send,
+	    .recv = faulty_recv,
+	    .poll = faulty_poll,
+	    .mono_ns = sys.mono_ns,
+	    .wall_ns = sys.wall_ns,
+	    .getentropy = sys.getentropy,
+	};
+}
+
+void
+fault_disarm(void)
+{
+	if (fault.armed)
+		sys = fault.real;
+	fault.armed = false;
+}
+
+bool
+fault_fired(void)
+{
+	return fault.where != NULL && fault.where[0] != '\0';
+}
+
+const char *
+fault_where(void)
+{
+	return fault.where != NULL ? fault.where : "";
+}
+
+unsigned
+fault_calls(const char *name)
+{
+	if (name == NULL)
+		return fault.calls;
+	for (int i = 0; i < NAMES; i++)
+		if (fault.counts[i].name != NULL && strcmp(fault.counts[i].name, name) == 0)
+			return fault.counts[i].calls;
+	return 0;
+}
+
+unsigned
+fault_open_fds(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
