@@ -87,7 +87,8 @@ static bool
 parse_hostname(struct line *l)
 {
 	str_lowercase(l->words[1]);
-	if (!smtp_helo_ok(l->words[1]))
+	if (!smtp_helo_ok(l->words[1]) ||
+	    (l->words[1][0] != '[' && !config_value_domain(l->words[1])))
 		return bad(
 		    l, "%s: not a host name; write it in full, like mail.example.org", l->words[1]);
 	set_string(field(l), l->words[1]);

@@ -150,8 +150,8 @@ config_value_nameserver(const char *s)
 	if (ip_ok(s, AF_INET) || ip_ok(s, AF_INET6))
 		return true;
 	if (literal) {
-		if (*rest == ']')
-			rest++;
+		if (*rest++ != ']')
+			return false;
 		s++;
 		n--;
 	}
