@@ -21,14 +21,14 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # The sources, a layer a list, in reading order. No layer includes from one listed before it
 # (make lint checks that); all but main.c are linked into the tests as well.
 
-TOP = src/sortie.c src/options.c src/config.c src/config_value.c \
-	src/submit.c src/submit_intake.c src/submit_body.c \
-	src/queue.c src/site.c src/route.c src/peer.c src/hosts.c src/dial.c src/session.c \
-	src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
+TOP = src/sortie.c src/options.c src/config.c src/config_value.c src/runner.c \
+	src/submit.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c \
+	src/queue.c src/message.c src/site.c src/route.c src/peer.c src/hosts.c src/dial.c \
+	src/session.c src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
 	src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
-	src/proto/body.c src/proto/address.c src/proto/address_list.c
+	src/proto/body.c src/proto/qp.c src/proto/address.c src/proto/address_list.c
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
@@ -54,7 +54,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/dialogue/check_dialogue.c src/t/story/check_story.c src/t/fault/check_fault.c
 KIT = src/t/unit/check_main.c src/t/lib/vclock.c src/t/lib/logcap.c src/t/lib/testspool.c src/t/lib/net_fake.c \
 	src/t/lib/dns_fake.c src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c \
-	src/t/story/story.c src/t/story/story_expect.c
+	src/t/lib/fault.c src/t/lib/testspool.c src/t/story/story.c src/t/story/story_expect.c
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \

@@ -1,0 +1,388 @@
+/*
+ * submit.c: standard input -> a message made good -> the spool.
+ *
+ * One pass: the intake makes lines of the input; when the header is complete the recipients are
+ * known, and the header made good goes to the draft in tmp/, followed by the body as it comes. A
+ * second pass happens only where a line of the body is too long. Then the draft becomes a message.
+ */
+#include "submit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "proto/address.h"
+#include "submit_body.h"
+#include "submit_encode.h"
+#include "submit_header.h"
+#include "submit_intake.h"
+
+enum { RECEIVED_MAX = 100, INPUT_SIZE = 64 * 1024, HEADER_OUT_MAX = 20 * 1024 * 1024 };
+
+volatile sig_atomic_t submit_stop;
+
+struct submission {
+	struct spool *sp;
+	const struct submit_options *o;
+	const char *host, *domain;
+	int64_t now;
+	struct draft draft;
+	struct envelope e;
+	struct submit_facts facts;
+	struct buf header; /* as written, without the empty line */
+	size_t longest_field; /* longest line of it */
+	struct submit_intake intake;
+	struct submit_body body;
+	int rc; /* 0, or why it is refused */
+	char *why;
+	size_t whysize;
+	char input[INPUT_SIZE];
+};
+
+static bool refuse(struct submission *s, int rc, const char *fmt, ...) LOG_PRINTF(3, 4);
+
+/* The first reason counts. Always false. */
+static bool
+refuse(struct submission *s, int rc, const char *fmt, ...)
+{
+	char text[2 * ADDRESS_MAX];
+	va_list ap;
+
+	if (s->rc != 0)
+		return false;
+	s->rc = rc;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	str_clean(s->why, s->whysize, text, strlen(text));
+	return false;
+}
+
+/* What may pass by itself is worth another try. */
+static bool
+refuse_system(struct submission *s, const char *doing, int error)
+{
+	bool may_pass = error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE ||
+			error == ENOMEM || error == EINTR;
+
+	return refuse(s, may_pass ? EX_TEMPFAIL : EX_IOERR, "%s: %s", doing, strerror(error));
+}
+
+/* --- the envelope --- */
+
+/* With the domain if it had none; false and a refusal: it is not one. */
+static bool
+qualify(struct submission *s, const char *mailbox, enum address_error e, char full[2 * ADDRESS_MAX])
+{
+	bool complete = address_domain(mailbox) != NULL;
+
+	if (e == ADDRESS_OK) {
+		snprintf(full, 2 * ADDRESS_MAX, "%s%s%s", mailbox, complete ? "" : "@",
+		    complete ? "" : s->domain);
+		e = address_check(full, false);
+	}
+	if (e == ADDRESS_OK)
+		return true;
+	return refuse(s, EX_DATAERR, "%s: %s (%s)", mailbox, address_error_text(e),
+	    e == ADDRESS_NONASCII ? "5.6.7" : "5.1.3");
+}
+
+static void
+add_recipient(void *ctx, const char *mailbox, enum address_error e)
+{
+	struct submission *s = ctx;
+	char full[2 * ADDRESS_MAX];
+
+	if (s->rc == 0 && qualify(s, mailbox, e, full))
+		(void)envelope_add(&s->e, full);
+}
+
+static void
+set_sender(void *ctx, const char *mailbox, enum address_error e)
+{
+	struct submission *s = ctx;
+	char full[2 * ADDRESS_MAX];
+
+	if (s->e.sender != NULL)
+		refuse(s, EX_USAGE, "-f %s: more than one address", s->o->sender);
+	else if (qualify(s, mailbox, e, full))
+		s->e.sender = xstrdup(full);
+}
+
+/* A login need not look like a local part; what cannot be one in any form is named by number. */
+static void
+set_login_sender(struct submission *s)
+{
+	const char *login = s->o->login == NULL ? "" : s->o->login;
+	char local[ADDRESS_MAX], full[2 * ADDRESS_MAX];
+	bool bare = address_is_dot_atom(login, strlen(login));
+
+	snprintf(local, sizeof(local), bare ? "%s" : "\"%s\"", login);
+	if (login[0] == '\0' || address_check(local, true) != ADDRESS_OK)
+		snprintf(local, sizeof(local), "uid%lld", s->o->uid);
+	if (qualify(s, local, ADDRESS_OK, full))
+		s->e.sender = xstrdup(full);
+}
+
+static bool
+begin_envelope(struct submission *s)
+{
+	const struct submit_options *o = s->o;
+
+	if (o->sender == NULL)
+		set_login_sender(s);
+	else if (o->sender[0] == '\0')
+		s->e.sender = xstrdup("");
+	else if (address_argument(o->sender, set_sender, s) == 0)
+		refuse(s, EX_USAGE, "-f %s: not a mail address", o->sender);
+	for (int i = 0; i < o->nrecipients; i++)
+		(void)address_argument(o->recipients[i], add_recipient, s);
+	if (s->rc == 0 && s->e.nrcpts == 0 && !o->from_headers)
+		refuse(s, EX_USAGE,
+		    "no recipients: name some, or use -t to take them from the header");
+	s->e.uid = o->uid;
+	s->e.source_room = xstrdup(o->source == NULL ? "" : o->source);
+	s->e.submitted = s->now;
+	return s->rc == 0;
+}
+
+static bool
+begin_draft(struct submission *s)
+{
+	if (draft_open(s->sp, &s->draft) == -1)
+		return refuse(s, errno == EACCES || errno == EROFS ? EX_CANTCREAT : EX_TEMPFAIL,
+		    "making a file in %s: %s", spool_path(s->sp), strerror(errno));
+	(void)str_copy(s->e.id, sizeof(s->e.id), s->draft.id);
+	(void)str_copy(s->e.msgid, sizeof(s->e.msgid), s->draft.id);
+	submit_body_init(&s->body, s->draft.fd, s->o->max_size);
+	return true;
+}
+
+/* --- the header --- */
+
+/* RFC 5321 4.4: when, where and by whom. "for" only where it gives away no other recipient. */
+static void
+add_received(struct submission *s)
+{
+	enum { FOR_MAX = 900 };
+	const char *rcpt = s->e.nrcpts == 1 ? s->e.rcpts[0].address : "";
+	char date[64];
+
+	buf_addf(&s->header, "Received: by %s (sortie, from userid %lld)\r\n\tid %s", s->host,
+	    s->o->uid, s->draft.id);
+	if (rcpt[0] != '\0' && strlen(rcpt) <= FOR_MAX)
+		buf_addf(&s->header, "\r\n\tfor <%s>", rcpt);
+	buf_addf(&s->header, "; %s\r\n", clock_rfc5322(s->now, date, sizeof(date)));
+}
+
+/* The name in passwd is that of whoever calls us, so it goes with his own address alone. */
+static void
+add_from(struct submission *s)
+{
+	enum { LINE_WANTED = 78 }; /* RFC 5322 2.1.1 */
+	const struct submit_options *o = s->o;
+	const char *name = o->full_name, *address = s->e.sender;
+	char *own = NULL;
+	struct buf phrase;
+	bool fold;
+
+	if (name == NULL)
+		name = o->sender == NULL && o->gecos_name != NULL ? o->gecos_name : "";
+	if (address[0] == '\0') { /* the null sender: the mail is the caller's all the same */
+		s->e.sender = NULL;
+		set_login_sender(s);
+		address = own = s->e.sender;
+		s->e.sender = xstrdup("");
+	}
+	buf_init(&phrase, INPUT_SIZE);
+	address_phrase(&phrase, name);
+	fold = buf_len(&phrase) + strlen(address) + strlen("From:  <>") > LINE_WANTED;
+	if (buf_len(&phrase) == 0)
+		buf_addf(&s->header, "From: %s\r\n", address);
+	else
+		buf_addf(&s->header, "From: %s%s <%s>\r\n", buf_str(&phrase), fold ? "\r\n" : "",
+		    address);
+	buf_free(&phrase);
+	free(own);
+}
+
+/* RFC 5322 3.6: Date and From are required, Message-ID is wanted. */
+static void
+add_missing(struct submission *s)
+{
+	char date[64];
+
+	if (!s->facts.date)
+		buf_addf(&s->header, "Date: %s\r\n", clock_rfc5322(s->now, date, sizeof(date)));
+	if (!s->facts.from)
+		add_from(s);
+	if (!s->facts.message_id)
+		buf_addf(&s->header, "Message-ID: <%s@%s>\r\n", s->draft.id, s->host);
+}
+
+/* The header is complete: now the recipients are, and what goes first into the body file. */
+static bool
+take_header(void *ctx, const char *text, size_t n)
+{
+	struct submission *s = ctx;
+	struct buf kept;
+
+	if (s->o->from_headers)
+		submit_header_recipients(text, n, add_recipient, s);
+	if (s->rc == 0 && s->e.nrcpts == 0)
+		refuse(s, EX_USAGE, "no recipients: the header names none in To, Cc or Bcc");
+	if (s->rc != 0)
+		return false;
+	buf_init(&kept, HEADER_OUT_MAX);
+	submit_header_rewrite(&kept, text, n, &s->facts);
+	if (s->facts.received > RECEIVED_MAX) /* RFC 5321 6.3 */
+		refuse(s, EX_DATAERR, "mail loop: %u Received lines (5.4.6)", s->facts.received);
+	add_received(s);
+	buf_add(&s->header, buf_data(&kept), buf_len(&kept));
+	add_missing(s);
+	if (kept.overflow || s->header.overflow)
+		refuse(s, EX_DATAERR, "the header is too large (5.3.4)");
+	buf_free(&kept);
+	submit_body_add(&s->body, buf_data(&s->header), buf_len(&s->header));
+	submit_body_add(&s->body, "\r\n", 2);
+	s->longest_field = s->body.longest;
+	s->body.longest = 0;
+	s->e.utf8 = s->body.eightbit;
+	return s->rc == 0 && !submit_body_failed(&s->body);
+}
+
+static bool
+take_body(void *ctx, const char *data, size_t n)
+{
+	struct submission *s = ctx;
+
+	submit_body_add(&s->body, data, n);
+	return !submit_body_failed(&s->body);
+}
+
+/* --- the input --- */
+
+/* The stop flag is looked at once a second, because a signal just before poll(2) interrupts nothing. */
+static ssize_t
+read_some(struct submission *s)
+{
+	struct pollfd pfd = {.fd = s->o->input, .events = POLLIN};
+	ssize_t n;
+
+	for (;;) {
+		if (submit_stop) {
+			refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
+			return -1;
+		}
+		if (poll(&pfd, 1, 1000) == 0)
+			continue;
+		n = sys.read(s->o->input, s->input, sizeof(s->input));
+		if (n != -1 || (errno != EINTR && errno != EAGAIN))
+			break;
+	}
+	if (n == -1)
+		refuse(s, errno == EBADF || errno == EISDIR ? EX_NOINPUT : EX_IOERR,
+		    "reading the message: %s", strerror(errno));
+	return n;
+}
+
+static bool
+read_message(struct submission *s)
+{
+	struct submit_intake *in = &s->intake;
+	ssize_t n = 0;
+
+	while (!in->ended && !in->stopped && (n = read_some(s)) > 0)
+		submit_intake_feed(in, s->input, (size_t)n);
+	if (s->rc == 0 && !in->stopped && n >= 0)
+		submit_intake_end(in);
+	if (in->header_too_large)
+		refuse(s, EX_DATAERR, "the header is larger than %d MiB (5.3.4)",
+		    SUBMIT_HEADER_MAX / (1024 * 1024));
+	if (s->rc == 0)
+		submit_body_flush(&s->body);
+	if (s->body.too_large)
+		refuse(s, EX_DATAERR,
+		    "larger than %llu bytes, the max-size of the configuration (5.3.4)",
+		    (unsigned long long)s->o->max_size);
+	if (s->body.error != 0)
+		refuse_system(s, "writing the message", s->body.error);
+	return s->rc == 0;
+}
+
+/* RFC 5321 4.5.3.1.6: SMTP carries lines of 998 bytes. */
+static bool
+shorten_lines(struct submission *s)
+{
+	const char *obstacle = submit_encode_obstacle(&s->facts);
+	size_t longest = s->body.longest;
+
+	if (longest <= SUBMIT_LINE_MAX)
+		return true;
+	if (obstacle != NULL) {
+		log_info("%s: has a line of %zu bytes and is left as it is: %s", s->draft.id,
+		    longest, obstacle);
+		return true;
+	}
+	log_info("%s: has a line of %zu bytes and becomes quoted-printable", s->draft.id, longest);
+	if (submit_encode(s->sp, &s->draft, &s->header, &s->facts, &s->body) == -1)
+		return refuse_system(s, "writing the message", errno);
+	return true;
+}
+
+static bool
+commit(struct submission *s)
+{
+	size_t longest = s->body.longest > s->longest_field ? s->body.longest : s->longest_field;
+
+	s->e.size = s->body.size;
+	s->e.eightbit = s->body.eightbit;
+	s->e.dots = s->body.dots;
+	s->e.longest = longest > UINT32_MAX ? UINT32_MAX : (unsigned)longest;
+	if (submit_stop)
+		return refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
+	if (draft_commit(s->sp, &s->draft, &s->e, NULL) == -1)
+		return refuse_system(s, "queueing the message", errno);
+	log_info("%s: uid=%lld, from=<%s>, size=%llu, nrcpt=%zu", s->draft.id, s->e.uid,
+	    s->e.sender, (unsigned long long)s->e.size, s->e.nrcpts);
+	return true;
+}
+
+int
+submit(struct spool *sp, const struct submit_options *o, char id[ENVELOPE_ID_MAX + 1], char *why,
+    size_t whysize)
+{
+	struct submission *s = xcalloc(1, sizeof(*s));
+	int rc;
+
+	s->sp = sp;
+	s->o = o;
+	s->why = why;
+	s->whysize = whysize;
+	s->host = o->hostname != NULL ? o->hostname : "localhost";
+	s->domain = o->domain != NULL ? o->domain : s->host;
+	s->now = clock_wall_s();
+	envelope_init(&s->e);
+	buf_init(&s->header, HEADER_OUT_MAX);
+	submit_intake_init(&s->intake, o->ignore_dots, take_header, take_body, s);
+	if (begin_envelope(s) && begin_draft(s)) {
+		if (read_message(s) && shorten_lines(s) && commit(s))
+			(void)str_copy(id, ENVELOPE_ID_MAX + 1, s->draft.id);
+		draft_abort(sp, &s->draft);
+	}
+	submit_intake_free(&s->intake);
+	buf_free(&s->header);
+	envelope_free(&s->e);
+	rc = s->rc;
+	free(s);
+	return rc;
+}
