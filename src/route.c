@@ -313,7 +313,7 @@ static void
 drop_legs(struct route *rt)
 {
 	while (!list_empty(&rt->legs))
-		leg_free(leg_first(rt));
+		leg_free(list_item(rt->legs.next, struct leg, link));
 }
 
 static void

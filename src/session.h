@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 #include "base/verdict.h"
+#include "job.h"
 #include "net/conn.h"
 #include "proto/smtp.h"
 #include "route.h"
-#include "site.h"
 
 struct session;
 

@@ -216,8 +216,7 @@ cmd_hello(struct talk *t, const char *verb)
 static const char *
 take_path(const char *arg, char *address, size_t size)
 {
-	const char *end = strrchr(arg, '>');
-	const char *p;
+	const char *p, *end;
 	bool quoted = false;
 
 	if (*arg != '<')

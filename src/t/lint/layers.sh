@@ -12,12 +12,10 @@ BEGIN {
 	may["net/"] = "base/"
 	may["dns/"] = "base/ net/"
 
-	# the top level, in the order calls go: sortie, then submit, queue and mailq, then bounce,
-	# then site, then session, then dial, then route. options, config, backoff and hosts know
-	# nobody there.
+	# the top level, in the order calls go; the leaves know nobody there.
 	layers = "base/ proto/ spool/ net/ dns/"
-	leaf = "options config backoff hosts"
-	order = "sortie|submit queue mailq|bounce|site|session|dial|route"
+	leaf = "options config backoff hosts peer job"
+	order = "sortie|runner|submit queue mailq|message|bounce|site|session|dial|route"
 	n = split(order, rank, "|")
 	for (i = 1; i <= n; i++) {
 		m = split(rank[i], name, " ")

@@ -1,0 +1,561 @@
+/* story.c: reads a story and makes it happen. */
+#include "t/story/story.h"
+
+#include <sys/stat.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <check.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "dns_server.h"
+#include "logcap.h"
+#include "net_fake.h"
+#include "sortie.h"
+#include "vclock.h"
+
+enum { TEXT_MAX = 64 << 20, ARGS_MAX = 64 };
+
+/* --- small things --- */
+
+bool
+story_word(const char **p, char *word, size_t size)
+{
+	size_t n = strcspn(*p, " \t");
+
+	if (n == 0 || n >= size)
+		return false;
+	memcpy(word, *p, n);
+	word[n] = '\0';
+	*p += n;
+	*p += strspn(*p, " \t");
+	return true;
+}
+
+unsigned long
+story_number(const struct story *s, const char *word)
+{
+	uint64_t v;
+
+	if (!str_u64(word, 1000000000, &v))
+		story_fail(s, "not a number: %s", word);
+	return (unsigned long)v;
+}
+
+static char *
+read_file(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	struct buf b;
+	char bytes[4096], *text;
+	size_t n;
+
+	if (f == NULL)
+		return NULL;
+	buf_init(&b, TEXT_MAX);
+	while ((n = fread(bytes, 1, sizeof(bytes), f)) > 0)
+		buf_add(&b, bytes, n);
+	fclose(f);
+	text = xstrdup(buf_str(&b));
+	buf_free(&b);
+	return text;
+}
+
+char *
+story_read(const struct story *s, const char *name)
+{
+	char path[STORY_PATH_MAX + 300];
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	return read_file(path);
+}
+
+static void
+write_file(const struct story *s, const char *name, const char *data, size_t n)
+{
+	char path[STORY_PATH_MAX + 300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	umask(077);
+	f = fopen(path, "w");
+	if (f == NULL || fwrite(data, 1, n, f) != n || fclose(f) != 0)
+		story_fail(s, "cannot write %s: %s", path, strerror(errno));
+}
+
+static void
+show(struct buf *b, const char *title, const char *text)
+{
+	if (text != NULL && *text != '\0')
+		buf_addf(b, "--- %s\n%s", title, text);
+}
+
+void
+story_fail(const struct story *s, const char *fmt, ...)
+{
+	struct buf b;
+	va_list ap;
+	char *err = s->dir[0] != '\0' ? story_read(s, "err") : NULL;
+
+	buf_init(&b, TEXT_MAX);
+	buf_addf(&b, "%s:%d: ", s->path, s->line);
+	va_start(ap, fmt);
+	buf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	buf_addc(&b, '\n');
+	show(&b, "log", logcap_text());
+	show(&b, "stderr of the last command", err);
+	if (getenv("STORY_TRACE") != NULL)
+		show(&b, "conversation", logcap_trace());
+	for (size_t i = 0; i < s->nservers; i++) {
+		show(&b, s->servers[i].fake->name, buf_str(&s->servers[i].fake->transcript));
+		show(&b, "complaints", buf_str(&s->servers[i].fake->complaints));
+	}
+	buf_addf(&b, "--- spool: %s/spool\n", s->dir);
+	fputs(buf_str(&b), stderr);
+	ck_abort_msg("%s", buf_str(&b));
+	abort();
+}
+
+struct story_server *
+story_server(struct story *s, const char *name)
+{
+	for (size_t i = 0; i < s->nservers; i++)
+		if (strcmp(s->servers[i].fake->name, name) == 0)
+			return &s->servers[i];
+	return NULL;
+}
+
+/* --- commands of the program --- */
+
+/* Splits at blanks; '...' and "..." hold them together. Returns argc; argv ends with NULL. */
+static int
+split_args(struct story *s, char *text, char **argv)
+{
+	int argc = 0;
+
+	for (char *in = text; *in != '\0';) {
+		char *out = in, quote = '\0';
+
+		if (argc == ARGS_MAX - 1)
+			story_fail(s, "too many arguments");
+		argv[argc++] = in;
+		for (; *in != '\0' && (quote != '\0' || !isspace((unsigned char)*in)); in++)
+			if (*in == quote)
+				quote = '\0';
+			else if (quote == '\0' && (*in == '\'' || *in == '"'))
+				quote = *in;
+			else
+				*out++ = *in;
+		while (isspace((unsigned char)*in))
+			in++;
+		*out = '\0';
+	}
+	argv[argc] = NULL;
+	return argc;
+}
+
+/* Points a descriptor at a file below the story's directory; returns what it was, to undo that. */
+static int
+redirect(const struct story *s, int fd, const char *name, int flags)
+{
+	char path[STORY_PATH_MAX + 300];
+	int saved = fcntl(fd, F_DUPFD_CLOEXEC, 100), to;
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	to = open(path, flags | O_CLOEXEC, 0600);
+	if (saved == -1 || to == -1 || dup2(to, fd) == -1)
+		story_fail(s, "cannot redirect to %s: %s", path, strerror(errno));
+	close(to);
+	return saved;
+}
+
+static void
+undo_redirect(int fd, int saved)
+{
+	dup2(saved, fd);
+	close(saved);
+}
+
+/* Its exit is looked at by the next "exit N", or must have been 0. */
+static void
+check_exit(struct story *s)
+{
+	if (s->ran && s->exit != 0)
+		story_fail(s, "the command before this line ended with %d", s->exit);
+	s->ran = false;
+}
+
+static void
+run_program(struct story *s, const char *name, const char *args, const char *input)
+{
+	struct buf line;
+	char *argv[ARGS_MAX], *text;
+	int in, out, err, argc;
+	int64_t start;
+
+	check_exit(s);
+	write_file(s, "in", input, strlen(input));
+	write_file(s, "hosts", buf_data(&s->hosts), buf_len(&s->hosts));
+	write_file(s, "conf", buf_data(&s->config), buf_len(&s->config));
+	buf_init(&line, TEXT_MAX);
+	buf_addf(&line, "%s -C %s/conf %s", name, s->dir, args);
+	text = xstrdup(buf_str(&line));
+	buf_free(&line);
+	argc = split_args(s, text, argv);
+	fflush(stdout);
+	fflush(stderr);
+	in = redirect(s, 0, "in", O_RDONLY);
+	out = redirect(s, 1, "out", O_WRONLY | O_CREAT | O_TRUNC);
+	err = redirect(s, 2, "err", O_WRONLY | O_CREAT | O_TRUNC);
+	start = vclock_ms();
+	s->exit = sortie_run(argc, argv);
+	s->took_ms = vclock_ms() - start;
+	sys.poll(NULL, 0, 0); /* the servers see what it did last */
+	s->ran = true;
+	fflush(stdout);
+	fflush(stderr);
+	undo_redirect(0, in);
+	undo_redirect(1, out);
+	undo_redirect(2, err);
+	free(text);
+}
+
+static void
+submit(struct story *s, const char *args, const char *input)
+{
+	struct buf b;
+
+	buf_init(&b, TEXT_MAX);
+	buf_addf(&b, "-odq %s", args);
+	run_program(s, "sendmail", buf_str(&b), input);
+	buf_free(&b);
+}
+
+/* "submits 50 ARGS": one after another; %d in ARGS is the number, from 1. */
+static void
+submits(struct story *s, const char *args, const char *input)
+{
+	char word[32];
+	const char *number;
+	unsigned long n;
+
+	if (!story_word(&args, word, sizeof(word)))
+		story_fail(s, "how many?");
+	n = story_number(s, word);
+	number = strstr(args, "%d");
+	for (unsigned long i = 1; i <= n; i++) {
+		struct buf b;
+
+		buf_init(&b, TEXT_MAX);
+		if (number != NULL)
+			buf_addf(&b, "%.*s%lu%s", (int)(number - args), args, i, number + 2);
+		else
+			buf_adds(&b, args);
+		submit(s, buf_str(&b), input);
+		buf_free(&b);
+	}
+}
+
+/* --- the world --- */
+
+/* Calls fn for every line of a block. */
+static void
+each_line(
+    struct story *s, const char *block, void (*fn)(struct story *, void *, const char *), void *ctx)
+{
+	int first = s->line;
+
+	for (const char *p = block; *p != '\0';) {
+		size_t n = strcspn(p, "\n");
+		char *line = xstrndup(p, n);
+
+		s->line++;
+		if (line[0] != '\0' && line[0] != '#')
+			fn(s, ctx, line);
+		free(line);
+		p += n;
+		p += *p == '\n';
+	}
+	s->line = first;
+}
+
+static void
+zone_line(struct story *s, void *ctx, const char *line)
+{
+	(void)ctx;
+	if (!dns_fake_add(&s->zone, line))
+		story_fail(s, "not a line of a zone: %s", line);
+}
+
+static void
+script_line(struct story *s, void *ctx, const char *line)
+{
+	struct smtp_fake *f = ctx;
+
+	if (!smtp_script_line(&f->script, line))
+		story_fail(s, "not a line of a server's script: %s", line);
+}
+
+/* "server NAME ADDRESS..."; a second one of the same name adds to it. */
+static void
+server(struct story *s, const char *args, const char *block, bool lmtp)
+{
+	char name[128], address[NET_FAKE_ADDRESS_MAX];
+	struct story_server *v;
+
+	if (!story_word(&args, name, sizeof(name)))
+		story_fail(s, "a server needs a name");
+	v = story_server(s, name);
+	if (v == NULL) {
+		if (s->nservers == STORY_SERVERS_MAX)
+			story_fail(s, "too many servers");
+		v = &s->servers[s->nservers++];
+		v->fake = smtp_fake_new(name);
+		v->fake->lmtp = lmtp;
+	}
+	while (story_word(&args, address, sizeof(address)))
+		smtp_fake_serve(v->fake, address);
+	each_line(s, block, script_line, v->fake);
+}
+
+/* "script NAME": from now on the server's script is this alone. */
+static void
+script(struct story *s, const char *args, const char *block)
+{
+	struct story_server *v = story_server(s, args);
+
+	if (v == NULL)
+		story_fail(s, "no server %s", args);
+	smtp_script_init(&v->fake->script);
+	each_line(s, block, script_line, v->fake);
+}
+
+static void
+latency(struct story *s, const char *args)
+{
+	char address[NET_FAKE_ADDRESS_MAX];
+	int64_t ms;
+
+	if (!story_word(&args, address, sizeof(address)) || !smtp_script_time(args, &ms))
+		story_fail(s, "latency ADDRESS TIME");
+	net_fake_latency(address, ms);
+}
+
+static void
+advance(struct story *s, const char *args)
+{
+	int64_t ms;
+
+	check_exit(s);
+	if (!smtp_script_time(args, &ms))
+		story_fail(s, "not a time: %s", args);
+	vclock_advance(ms);
+}
+
+static bool
+network(struct story *s, const char *verb, const char *args, const char *block)
+{
+	if (strcmp(verb, "server") == 0 || strcmp(verb, "lmtp") == 0)
+		server(s, args, block, verb[0] == 'l');
+	else if (strcmp(verb, "script") == 0)
+		script(s, args, block);
+	else if (strcmp(verb, "zone") == 0)
+		each_line(s, block, zone_line, NULL);
+	else if (strcmp(verb, "forget-zone") == 0) {
+		dns_fake_free(&s->zone);
+		dns_fake_init(&s->zone);
+	} else if (strcmp(verb, "refused") == 0)
+		net_fake_down(args, ECONNREFUSED);
+	else if (strcmp(verb, "unreachable") == 0)
+		net_fake_down(args, ENETUNREACH);
+	else if (strcmp(verb, "silent") == 0)
+		net_fake_down(args, 0);
+	else if (strcmp(verb, "latency") == 0)
+		latency(s, args);
+	else
+		return false;
+	return true;
+}
+
+static void
+tolerate(struct story *s, const char *name)
+{
+	struct story_server *v = story_server(s, name);
+
+	if (v == NULL)
+		story_fail(s, "no server %s", name);
+	v->tolerated = true;
+}
+
+static void
+look_at_exit(struct story *s, const char *args)
+{
+	unsigned long n = story_number(s, args);
+
+	if (!s->ran || s->exit != (int)n)
+		story_fail(s, "ended with %d, not %lu", s->exit, n);
+	s->ran = false;
+}
+
+static void
+directive(struct story *s, const char *verb, const char *args, const char *block)
+{
+	if (network(s, verb, args, block))
+		return;
+	if (strcmp(verb, "config") == 0)
+		buf_adds(&s->config, block);
+	else if (strcmp(verb, "hosts") == 0)
+		buf_adds(&s->hosts, block);
+	else if (strcmp(verb, "file") == 0)
+		write_file(s, args, block, strlen(block));
+	else if (strcmp(verb, "submit") == 0)
+		submit(s, args, block);
+	else if (strcmp(verb, "submits") == 0)
+		submits(s, args, block);
+	else if (strcmp(verb, "run") == 0)
+		run_program(s, "sortie", args, "");
+	else if (strcmp(verb, "mailq") == 0)
+		run_program(s, "mailq", args, "");
+	else if (strcmp(verb, "exit") == 0)
+		look_at_exit(s, args);
+	else if (strcmp(verb, "advance") == 0)
+		advance(s, args);
+	else if (strcmp(verb, "set-clock") == 0)
+		vclock_step_wall(strtoll(args, NULL, 10));
+	else if (strcmp(verb, "tolerate") == 0)
+		tolerate(s, args);
+	else if (strcmp(verb, "expect") == 0)
+		story_expect(s, args);
+	else
+		story_fail(s, "not a directive: %s", verb);
+}
+
+/* --- the file --- */
+
+/*
+ * The block below a directive: lines that start with a tab, without it, and the empty lines between
+ * them. Returns where the next directive may be.
+ */
+static const char *
+read_block(const char *p, struct buf *block, int *lines)
+{
+	int empty = 0;
+
+	buf_clear(block);
+	*lines = 0;
+	for (;;) {
+		size_t n = strcspn(p, "\n");
+
+		if (*p == '\0' || (n > 0 && *p != '\t'))
+			return p;
+		(*lines)++;
+		if (n == 0)
+			empty++;
+		else {
+			for (; empty > 0; empty--)
+				buf_addc(block, '\n');
+			buf_add(block, p + 1, n - 1);
+			buf_addc(block, '\n');
+		}
+		p += n;
+		p += *p == '\n';
+	}
+}
+
+static void
+tell(struct story *s, const char *text)
+{
+	struct buf block;
+	const char *p = text;
+	int lines;
+
+	buf_init(&block, TEXT_MAX);
+	while (*p != '\0') {
+		size_t n = strcspn(p, "\n");
+		char *line = xstrndup(p, n), verb[32];
+		const char *args = line;
+		bool comment = n == 0 || *line == '#';
+
+		p = read_block(p + n + (p[n] == '\n'), &block, &lines);
+		s->line++;
+		if (!comment && !story_word(&args, verb, sizeof(verb)))
+			story_fail(s, "not understood: %s", line);
+		if (!comment)
+			directive(s, verb, args, buf_str(&block));
+		s->line += lines;
+		free(line);
+	}
+	buf_free(&block);
+}
+
+/* The same story draws the same random numbers every time. */
+static int
+seeded_getentropy(void *bytes, size_t n)
+{
+	static uint64_t state;
+	unsigned char *p = bytes;
+
+	if (state == 0 && getenv("STORY_SEED") != NULL)
+		state = strtoull(getenv("STORY_SEED"), NULL, 10);
+	for (size_t i = 0; i < n; i++) { /* splitmix64 */
+		uint64_t z = (state += 0x9e3779b97f4a7c15);
+
+		z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+		z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+		p[i] = (unsigned char)(z >> 56);
+	}
+	return 0;
+}
+
+static void
+begin(struct story *s)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(s->dir, sizeof(s->dir), "%s/sortie-story.XXXXXX",
+	    tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
+	if (mkdtemp(s->dir) == NULL)
+		story_fail(s, "cannot make %s: %s", s->dir, strerror(errno));
+	buf_init(&s->config, TEXT_MAX);
+	buf_init(&s->hosts, TEXT_MAX);
+	dns_fake_init(&s->zone);
+	buf_addf(&s->config,
+	    "hostname out.example.org\nspool %s/spool\nhosts %s/hosts\n"
+	    "nameserver 192.0.2.53\nlog stderr\n",
+	    s->dir, s->dir);
+	vclock_install(time(NULL));
+	net_fake_install();
+	logcap_start();
+	sys.getentropy = seeded_getentropy;
+	dns_server("192.0.2.53:53", &s->zone, 5);
+}
+
+void
+story_run(const char *path)
+{
+	struct story s = {.path = path};
+	char *text = read_file(path);
+
+	if (text == NULL)
+		story_fail(&s, "cannot read it");
+	begin(&s);
+	tell(&s, text);
+	check_exit(&s);
+	story_end(&s);
+	logcap_stop();
+	dns_fake_free(&s.zone);
+	buf_free(&s.config);
+	buf_free(&s.hosts);
+	free(text);
+}
