@@ -1,0 +1,451 @@
+/*
+ * runner.c: who runs. The reactor's turns, passes, signals, the wake-up, the line of progress.
+ *
+ * SIGTERM or SIGINT: no new work; sessions that have not sent their final dot close, answers to
+ * those that have are waited for, at most ten seconds; a second signal does not wait. SIGHUP: a
+ * resident runner reads its configuration again when its pass is done; others take it as SIGTERM.
+ */
+#include "runner.h"
+
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "dns/dns.h"
+#include "net/reactor.h"
+#include "queue.h"
+#include "route.h"
+#include "site.h"
+
+enum {
+	IDLE_MS = 2000, /* a session without work is kept so long */
+	LINGER_MS = 2000, /* a user's runner waits so long for more of his mail */
+	GRACE_MS = 10000,
+	PROGRESS_MS = 250,
+	FILES_RESERVED = 40, /* descriptors: the spool, the log, standard ones, some air */
+	FILES_A_SESSION = 4, /* its socket, and the control file and body of what is on it */
+	LOOKUPS = 200,
+};
+
+struct runner {
+	const struct runner_options *options;
+	struct reactor *reactor;
+	struct dns *dns;
+	struct router *router;
+	struct sites *sites;
+	struct queue *queue;
+	struct watch signals, wake;
+	struct timer interval, linger, grace, progress;
+	int wake_fd, full_lock, user_lock;
+	int signalled; /* SIGTERM and SIGINT so far */
+	bool reload, over, failed;
+	int64_t started_ms;
+};
+
+/* --- signals ------------------------------------------------------------------------------ */
+
+static int signal_pipe[2] = {-1, -1};
+static const int caught[] = {SIGTERM, SIGINT, SIGHUP};
+enum { NCAUGHT = sizeof(caught) / sizeof(caught[0]) };
+static struct sigaction before[NCAUGHT];
+
+static void
+on_signal(int sig)
+{
+	int saved = errno;
+	char c = (char)sig;
+
+	if (write(signal_pipe[1], &c, 1) < 0)
+		errno = saved; /* the pipe is full of signals not yet seen: enough */
+	errno = saved;
+}
+
+static int
+signals_begin(void)
+{
+	struct sigaction sa;
+
+	if (pipe(signal_pipe) != 0)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		fcntl(signal_pipe[i], F_SETFD, FD_CLOEXEC);
+		fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
+	}
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = on_signal;
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < NCAUGHT; i++)
+		sigaction(caught[i], &sa, &before[i]);
+	return 0;
+}
+
+static void
+signals_end(void)
+{
+	if (signal_pipe[0] < 0)
+		return;
+	for (size_t i = 0; i < NCAUGHT; i++)
+		sigaction(caught[i], &before[i], NULL);
+	close(signal_pipe[0]);
+	close(signal_pipe[1]);
+	signal_pipe[0] = signal_pipe[1] = -1;
+}
+
+static void
+stop(struct runner *r)
+{
+	r->signalled++;
+	queue_stop(r->queue);
+	sites_stop(r->sites, r->signalled > 1);
+	if (r->signalled == 1)
+		timer_arm(r->reactor, &r->grace, reactor_now(r->reactor) + GRACE_MS);
+}
+
+static void
+on_grace(void *ctx)
+{
+	struct runner *r = ctx;
+
+	sites_stop(r->sites, true);
+}
+
+static void
+on_signals(void *ctx, short events)
+{
+	struct runner *r = ctx;
+	char c;
+
+	(void)events;
+	while (read(signal_pipe[0], &c, 1) == 1) {
+		if (c == SIGHUP && r->options->kind == RUNNER_RESIDENT)
+			r->reload = true;
+		else if (c != SIGHUP || r->options->kind != RUNNER_USER)
+			stop(r);
+	}
+}
+
+/* --- waking and waiting ------------------------------------------------------------------- */
+
+static bool
+idle(const struct runner *r)
+{
+	return queue_pass_done(r->queue);
+}
+
+static void
+on_wake(void *ctx, short events)
+{
+	struct runner *r = ctx;
+
+	(void)events;
+	spool_wake_drain(r->wake_fd);
+	if (r->signalled > 0)
+		return;
+	if (idle(r))
+		sites_new_pass(r->sites);
+	timer_disarm(r->reactor, &r->linger);
+	queue_rescan(r->queue);
+}
+
+static void
+start_pass(struct runner *r)
+{
+	if (queue_start_pass(r->queue) == 0)
+		return;
+	log_warn("cannot read the spool %s: %s", spool_path(r->options->spool), strerror(errno));
+	r->failed = true;
+}
+
+static void
+on_interval(void *ctx)
+{
+	struct runner *r = ctx;
+
+	if (r->signalled > 0)
+		return;
+	timer_arm(
+	    r->reactor, &r->interval, reactor_now(r->reactor) + r->options->interval_s * 1000);
+	if (idle(r))
+		start_pass(r);
+	else
+		queue_rescan(r->queue);
+}
+
+/*
+ * Nothing came for a while. The lock is given back before the last look, so that whoever submits
+ * from now on finds either this runner still looking or nobody in the way.
+ */
+static void
+on_linger(void *ctx)
+{
+	struct runner *r = ctx;
+	char name[32];
+
+	spool_unlock(&r->user_lock);
+	start_pass(r);
+	if (r->failed || queue_waiting(r->queue) == 0) {
+		r->over = true;
+		return;
+	}
+	snprintf(name, sizeof(name), "%lld", r->options->uid);
+	r->user_lock = spool_runner_lock(r->options->spool, name);
+	if (r->user_lock < 0) { /* another has taken over */
+		queue_stop(r->queue);
+		r->over = true;
+	}
+}
+
+/* The pass is done: what now. */
+static void
+pass_done(struct runner *r)
+{
+	switch (r->options->kind) {
+	case RUNNER_PASS:
+	case RUNNER_ONE:
+		r->over = true;
+		break;
+	case RUNNER_RESIDENT:
+		if (r->reload)
+			r->over = true;
+		else if (!timer_armed(&r->interval))
+			timer_arm(r->reactor, &r->interval,
+			    reactor_now(r->reactor) + r->options->interval_s * 1000);
+		break;
+	case RUNNER_USER:
+		if (!timer_armed(&r->linger))
+			timer_arm(r->reactor, &r->linger, reactor_now(r->reactor) + LINGER_MS);
+		break;
+	}
+}
+
+/* --- progress ----------------------------------------------------------------------------- */
+
+static void
+show_progress(struct runner *r, bool last)
+{
+	const struct messages_counts *c = messages_counts(queue_messages(r->queue));
+	double seconds = (double)(clock_mono_ms() - r->started_ms) / 1000.0;
+
+	fprintf(stderr, "\r%lu sent, %lu deferred, %lu failed, %zu in flight, %.0f/s\033[K%s",
+	    c->sent, c->deferred, c->failed, sites_in_flight(r->sites),
+	    seconds > 0 ? (double)(c->sent + c->deferred + c->failed) / seconds : 0.0,
+	    last ? "\n" : "");
+	fflush(stderr);
+}
+
+static void
+on_progress(void *ctx)
+{
+	struct runner *r = ctx;
+
+	show_progress(r, false);
+	timer_arm(r->reactor, &r->progress, reactor_now(r->reactor) + PROGRESS_MS);
+}
+
+/* --- building and running ----------------------------------------------------------------- */
+
+/* How many sessions the limit on open files allows, and the same for lookups. */
+static void
+fit_files(const struct config *c, unsigned *sessions, size_t *lookups)
+{
+	struct rlimit rl;
+	rlim_t files, fit;
+
+	*sessions = c->sessions;
+	*lookups = LOOKUPS;
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return;
+	if (rl.rlim_cur != rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+		getrlimit(RLIMIT_NOFILE, &rl);
+	}
+	if (rl.rlim_cur == RLIM_INFINITY)
+		return;
+	files = rl.rlim_cur > FILES_RESERVED ? rl.rlim_cur - FILES_RESERVED : 1;
+	if (*lookups > files / 5)
+		*lookups = files / 5 + 1;
+	fit = (files - (*lookups < files ? *lookups : 0)) / FILES_A_SESSION;
+	if (fit >= *sessions)
+		return;
+	*sessions = fit > 0 ? (unsigned)fit : 1;
+	log_warn("only %lu files may be open at once: %u sessions instead of %u",
+	    (unsigned long)rl.rlim_cur, *sessions, c->sessions);
+}
+
+static int
+build_lower(struct runner *r)
+{
+	struct config *c = r->options->config;
+	struct dns_options d = {
+	    .resolv_conf = c->nnameservers > 0 ? NULL : c->resolv_conf,
+	    .servers = (const char *const *)c->nameservers,
+	    .nservers = c->nnameservers,
+	};
+	struct sites_options s = {
+	    .sessions_per_site = c->sessions_per_site,
+	    .connect_s = c->connect_s,
+	    .helo = config_hostname(c),
+	    .bind4 = &c->bind4,
+	    .bind6 = &c->bind6,
+	    .idle_ms = IDLE_MS,
+	};
+	char why[256];
+
+	fit_files(c, &s.sessions, &d.max_in_flight);
+	memcpy(s.patience_s, c->patience_s, sizeof(s.patience_s));
+	r->dns = dns_new(r->reactor, &d, why, sizeof(why));
+	if (r->dns == NULL) {
+		log_warn("%s: nameserver: %s", c->path, why);
+		return EX_CONFIG;
+	}
+	r->router = router_new(r->reactor, r->dns, c, config_hostname(c));
+	r->sites = sites_new(r->reactor, r->router, &s);
+	return EX_OK;
+}
+
+static void
+build_queue(struct runner *r)
+{
+	const struct runner_options *o = r->options;
+	struct config *c = o->config;
+	struct queue_options q = {
+	    .uid = o->kind == RUNNER_USER ? o->uid : -1,
+	    .only = o->kind == RUNNER_ONE ? o->id : NULL,
+	    .filters = o->filters,
+	    .nfilters = o->nfilters,
+	    .messages =
+		{
+		    .recipients = c->recipients,
+		    .retry_min_s = c->retry_min_s,
+		    .retry_max_s = c->retry_max_s,
+		    .expire_s = c->expire_s,
+		    .warn_s = c->warn_s,
+		    .bounce =
+			{
+			    .hostname = config_hostname(c),
+			    .postmaster = c->postmaster,
+			    .whole_max = 50000,
+			    .expire_s = c->expire_s,
+			},
+		},
+	};
+
+	r->queue = queue_new(r->reactor, o->spool, r->sites, &q);
+}
+
+static void
+watch_all(struct runner *r)
+{
+	const struct runner_options *o = r->options;
+
+	watch_add(r->reactor, &r->signals, signal_pipe[0], POLLIN);
+	if (o->kind == RUNNER_RESIDENT || o->kind == RUNNER_PASS) {
+		/* somebody else may have it: then there is a full runner all the same */
+		r->full_lock = o->nfilters == 0 ? spool_runner_lock(o->spool, "full") : -1;
+	}
+	if (o->kind == RUNNER_RESIDENT || o->kind == RUNNER_USER) {
+		r->wake_fd = spool_wake_open(o->spool);
+		if (r->wake_fd >= 0)
+			watch_add(r->reactor, &r->wake, r->wake_fd, POLLIN);
+		else
+			log_warn("cannot open the wake-up: %s; new mail waits for the next pass",
+			    strerror(errno));
+	}
+	if (o->progress)
+		timer_arm(r->reactor, &r->progress, reactor_now(r->reactor) + PROGRESS_MS);
+}
+
+static bool
+finished(struct runner *r)
+{
+	if (r->signalled > 0)
+		return idle(r) && !sites_busy(r->sites);
+	if (idle(r))
+		pass_done(r);
+	return r->over && idle(r);
+}
+
+static void
+loop(struct runner *r)
+{
+	start_pass(r);
+	while (!r->failed && !finished(r)) {
+		reactor_turn(r->reactor);
+		if (messages_broken(queue_messages(r->queue)) && r->signalled == 0)
+			stop(r);
+	}
+	queue_stop(r->queue);
+	if (r->failed)
+		sites_stop(r->sites, true);
+	sites_quit_idle(r->sites);
+	while (sites_busy(r->sites) || messages_count(queue_messages(r->queue)) > 0)
+		reactor_turn(r->reactor);
+}
+
+static void
+tear_down(struct runner *r)
+{
+	timer_disarm(r->reactor, &r->interval);
+	timer_disarm(r->reactor, &r->linger);
+	timer_disarm(r->reactor, &r->grace);
+	timer_disarm(r->reactor, &r->progress);
+	watch_remove(r->reactor, &r->signals);
+	watch_remove(r->reactor, &r->wake);
+	spool_unlock(&r->user_lock);
+	spool_unlock(&r->full_lock);
+	if (r->wake_fd >= 0)
+		sys.close(r->wake_fd);
+	queue_free(&r->queue);
+	sites_free(&r->sites);
+	router_free(&r->router);
+	dns_free(&r->dns);
+	while (reactor_turn(r->reactor)) /* what frees itself from a task */
+		;
+}
+
+int
+runner_run(const struct runner_options *o)
+{
+	struct runner r = {.options = o, .wake_fd = -1, .full_lock = -1, .user_lock = o->lock};
+	int rc;
+
+	if (o->kind != RUNNER_USER)
+		r.user_lock = -1;
+	if (signals_begin() != 0) {
+		log_warn("cannot make a pipe: %s", strerror(errno));
+		return EX_TEMPFAIL;
+	}
+	r.reactor = reactor_new();
+	watch_init(&r.signals, on_signals, &r);
+	watch_init(&r.wake, on_wake, &r);
+	timer_init(&r.interval, on_interval, &r);
+	timer_init(&r.linger, on_linger, &r);
+	timer_init(&r.grace, on_grace, &r);
+	timer_init(&r.progress, on_progress, &r);
+	r.started_ms = clock_mono_ms();
+	if ((rc = build_lower(&r)) == EX_OK) {
+		build_queue(&r);
+		watch_all(&r);
+		loop(&r);
+		rc = r.failed || messages_broken(queue_messages(r.queue)) ? EX_TEMPFAIL : EX_OK;
+		if (r.reload && r.signalled == 0 && rc == EX_OK)
+			rc = RUNNER_RELOAD;
+		if (o->progress)
+			show_progress(&r, true);
+		tear_down(&r);
+	}
+	signals_end();
+	reactor_free(&r.reactor);
+	return rc;
+}

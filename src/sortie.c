@@ -1,0 +1,405 @@
+/*
+ * sortie.c: persona and mode -> what to run. Wiring only.
+ */
+#include "sortie.h"
+
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config.h"
+#include "mailq.h"
+#include "options.h"
+#include "runner.h"
+#include "spool/spool.h"
+#include "submit.h"
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc/sortie"
+#endif
+#ifndef VERSION
+#define VERSION "0"
+#endif
+
+struct program {
+	struct options options;
+	struct config config;
+	struct spool *spool;
+	char why[512]; /* one line: what went wrong */
+};
+
+/* Every error is one line: what, where, what to do. */
+static int
+complain(int rc, const char *why)
+{
+	fprintf(stderr, "sortie: %s\n", why);
+	return rc;
+}
+
+/* --- a safe start ------------------------------------------------------------------------- */
+
+static void
+open_standard_descriptors(void)
+{
+	int fd;
+
+	do /* a file opened as 0, 1 or 2 would be read or written by mistake */
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+static void
+reset_signals(void)
+{
+	struct sigaction sa;
+	sigset_t none;
+
+	memset(&sa, 0, sizeof(sa));
+	sigemptyset(&sa.sa_mask);
+	sa.sa_handler = SIG_DFL;
+	for (int sig = 1; sig < 32; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			sigaction(sig, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void
+sortie_safe_start(void)
+{
+	static const char *const unwanted[] = {"RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES"};
+
+	open_standard_descriptors();
+	reset_signals();
+	umask(077);
+	for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++)
+		unsetenv(unwanted[i]);
+}
+
+/* A configuration of the caller's own is read with the caller's own rights only. */
+static int
+drop_privileges(void)
+{
+	if (getegid() != getgid() && setgid(getgid()) != 0)
+		return -1;
+	if (geteuid() != getuid() && setuid(getuid()) != 0)
+		return -1;
+	return 0;
+}
+
+/* --- submission --------------------------------------------------------------------------- */
+
+static void
+on_stop(int sig)
+{
+	(void)sig;
+	submit_stop = 1;
+}
+
+/* Before the commit a signal means: nothing is queued. The read must be interrupted, so no SA_RESTART. */
+static void
+catch_stops(void (*handler)(int))
+{
+	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sigemptyset(&sa.sa_mask);
+	sa.sa_handler = handler;
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		sigaction(stops[i], &sa, NULL);
+}
+
+static void
+to_dev_null(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	if (fd < 0)
+		return;
+	for (int i = 0; i <= 2; i++)
+		dup2(fd, i);
+	if (fd > 2)
+		close(fd);
+}
+
+/*
+ * The background child delivers mail of its own user until none is left. It is detached before the
+ * parent exits, so that whoever waits for the parent's pipes or terminal is not kept waiting.
+ */
+static void
+deliver_as_child(struct program *p, long long uid, int lock)
+{
+	struct runner_options o = {
+	    .kind = RUNNER_USER,
+	    .spool = p->spool,
+	    .config = &p->config,
+	    .uid = uid,
+	    .lock = lock,
+	};
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(ready) != 0)
+		return; /* the message is queued: the next run takes it */
+	fflush(stdout);
+	fflush(stderr);
+	if ((pid = fork()) == 0) {
+		setsid();
+		if (chdir("/") != 0)
+			log_warn("cannot change to /: %s", strerror(errno));
+		to_dev_null();
+		close(ready[0]);
+		close(ready[1]);
+		log_verbose(false);
+		_exit(runner_run(&o));
+	}
+	close(ready[1]);
+	if (pid > 0)
+		while (read(ready[0], &c, 1) < 0 && errno == EINTR)
+			;
+	close(ready[0]);
+}
+
+/* Wakes whoever runs, or becomes the one who does. */
+static void
+deliver_in_background(struct program *p, long long uid)
+{
+	char name[32];
+	int lock;
+
+	if (spool_runner_present(p->spool, "full")) {
+		spool_wake(p->spool);
+		return;
+	}
+	snprintf(name, sizeof(name), "%lld", uid);
+	lock = spool_runner_lock(p->spool, name);
+	if (lock < 0) {
+		spool_wake(p->spool);
+		return;
+	}
+	deliver_as_child(p, uid, lock);
+	spool_unlock(&lock); /* the child's copy holds */
+}
+
+static int
+deliver_now(struct program *p, const char *id)
+{
+	struct runner_options o = {
+	    .kind = RUNNER_ONE,
+	    .spool = p->spool,
+	    .config = &p->config,
+	    .id = id,
+	    .lock = -1,
+	};
+
+	runner_run(&o); /* whatever became of it: it is queued, and that is what the caller asked */
+	return EX_OK;
+}
+
+static int
+run_submit(struct program *p, const char *called)
+{
+	const struct options *o = &p->options;
+	const struct passwd *pw = getpwuid(getuid());
+	char login[32], id[ENVELOPE_ID_MAX + 1];
+	struct submit_options so = {
+	    .hostname = config_hostname(&p->config),
+	    .domain = p->config.domain,
+	    .login = pw != NULL ? pw->pw_name : login,
+	    .gecos_name = pw != NULL && pw->pw_gecos != NULL ? pw->pw_gecos : "",
+	    .uid = (long long)getuid(),
+	    .sender = o->sender,
+	    .full_name = o->full_name,
+	    .from_headers = o->from_headers,
+	    .ignore_dots = o->ignore_dots,
+	    .recipients = o->recipients,
+	    .nrecipients = o->nrecipients,
+	    .source = called,
+	    .max_size = p->config.max_size,
+	    .input = STDIN_FILENO,
+	};
+	int rc;
+
+	snprintf(login, sizeof(login), "uid%lld", so.uid);
+	submit_stop = 0;
+	catch_stops(on_stop);
+	rc = submit(p->spool, &so, id, p->why, sizeof(p->why));
+	catch_stops(SIG_DFL);
+	if (rc != EX_OK)
+		return complain(rc, p->why);
+	if (o->verbose || o->delivery == DELIVER_NOW)
+		return deliver_now(p, id);
+	if (o->delivery == DELIVER_BACKGROUND)
+		deliver_in_background(p, so.uid);
+	return EX_OK;
+}
+
+/* --- queue runs --------------------------------------------------------------------------- */
+
+static bool
+may_see_all(const struct program *p)
+{
+	struct stat st;
+
+	return getuid() == 0 || (stat(p->config.spool, &st) == 0 && st.st_uid == getuid());
+}
+
+static int
+read_config(struct program *p)
+{
+	const char *path = p->options.config;
+	bool missing_ok = path == NULL;
+	int rc;
+
+	if (path == NULL)
+		path = SYSCONFDIR "/sortie.conf";
+	config_init(&p->config);
+	rc = config_read(&p->config, path, missing_ok, p->why, sizeof(p->why));
+	if (rc == EX_OK && log_open(p->config.log, "sortie") != 0) {
+		snprintf(p->why, sizeof(p->why), "log %s: %s", p->config.log, strerror(errno));
+		rc = EX_CONFIG;
+	}
+	return rc;
+}
+
+/* SIGHUP: a bad configuration is logged, and the old one kept. */
+static void
+reload_config(struct program *p)
+{
+	struct config old = p->config;
+
+	if (read_config(p) == EX_OK && strcmp(p->config.spool, old.spool) == 0) {
+		config_free(&old);
+		log_info("configuration read again");
+		return;
+	}
+	log_warn("the old configuration is kept: %s",
+	    p->why[0] != '\0' ? p->why : "the spool cannot be changed while running");
+	config_free(&p->config);
+	p->config = old;
+	log_open(p->config.log, "sortie");
+}
+
+static int
+run_queue(struct program *p)
+{
+	const struct options *o = &p->options;
+	struct runner_options ro = {
+	    .kind = o->interval_s > 0 ? RUNNER_RESIDENT : RUNNER_PASS,
+	    .spool = p->spool,
+	    .config = &p->config,
+	    .interval_s = o->interval_s,
+	    .filters = o->filters,
+	    .nfilters = o->nfilters,
+	    .lock = -1,
+	    .progress = !o->verbose && isatty(STDERR_FILENO),
+	};
+	int rc;
+
+	if ((o->verbose || o->nfilters > 0) && !may_see_all(p))
+		return complain(
+		    EX_NOPERM, "-q with -v or a filter is for root and the spool's owner");
+	if (o->daemon)
+		log_info("this program does not listen: -bd means a queue run now and then");
+	while ((rc = runner_run(&ro)) == RUNNER_RELOAD)
+		reload_config(p);
+	return rc;
+}
+
+static int
+run_mailq(struct program *p)
+{
+	long long uid = may_see_all(p) ? -1 : (long long)getuid();
+
+	return mailq_print(p->spool, stdout, uid, clock_wall_s());
+}
+
+/* --- modes -------------------------------------------------------------------------------- */
+
+static int
+run_mode(struct program *p, const char *called)
+{
+	int rc = spool_open(&p->spool, p->config.spool, p->why, sizeof(p->why));
+
+	if (rc != EX_OK)
+		return complain(rc, p->why);
+	if (p->options.mode == MODE_SUBMIT)
+		rc = run_submit(p, called);
+	else if (p->options.mode == MODE_QUEUE)
+		rc = run_queue(p);
+	else
+		rc = run_mailq(p);
+	spool_close(&p->spool);
+	return rc;
+}
+
+static int
+run(struct program *p, const char *called)
+{
+	int rc;
+
+	switch (p->options.mode) {
+	case MODE_VERSION:
+		printf("sortie %s\n", VERSION);
+		return EX_OK;
+	case MODE_ALIASES: /* aliases are read as they are: there is no database to rebuild */
+	case MODE_HOSTSTAT: /* nothing about hosts is kept between runs */
+	case MODE_PURGESTAT:
+		return EX_OK;
+	case MODE_SMTP:
+		return complain(
+		    EX_UNAVAILABLE, "-bs is not built in: pipe the message to this command");
+	case MODE_VERIFY:
+		return complain(EX_UNAVAILABLE, "-bv is not built in");
+	case MODE_SUBMIT:
+	case MODE_MAILQ:
+	case MODE_QUEUE:
+		break;
+	}
+	if (p->options.config != NULL && drop_privileges() != 0)
+		return complain(EX_OSERR, "cannot give up privileges for -C");
+	if ((rc = read_config(p)) == EX_OK)
+		rc = run_mode(p, called);
+	else
+		complain(rc, p->why);
+	config_free(&p->config);
+	return rc;
+}
+
+int
+sortie_run(int argc, char **argv)
+{
+	struct program p;
+	const char *called = argc > 0 && argv[0] != NULL ? argv[0] : "sortie";
+	int rc;
+
+	memset(&p, 0, sizeof(p));
+	if (strrchr(called, '/') != NULL)
+		called = strrchr(called, '/') + 1;
+	rc = options_parse(&p.options, argc, argv, p.why, sizeof(p.why));
+	if (rc != EX_OK) {
+		complain(rc, p.why);
+	} else {
+		log_verbose(p.options.verbose);
+		rc = run(&p, called);
+	}
+	options_free(&p.options);
+	return rc;
+}
