@@ -467,6 +467,8 @@ full_rcode(const struct packet *p)
 static enum dns_reply_kind
 read_packet(struct packet *p, uint16_t type, struct dns_reply *reply)
 {
+	enum dns_reply_kind kind;
+
 	if (!read_sections(p))
 		return REPLY_MALFORMED;
 	reply->rcode = full_rcode(p);
@@ -480,9 +482,12 @@ read_packet(struct packet *p, uint16_t type, struct dns_reply *reply)
 		if (reply->aliases > DNS_MSG_ALIASES)
 			return REPLY_TOO_MANY_ALIASES;
 	}
-	if (!p->bad && reply->nrecords > 0) /* nothing may both exist and not exist */
-		return reply->rcode == RCODE_NOERROR ? REPLY_RECORDS : REPLY_MALFORMED;
-	return p->bad ? REPLY_MALFORMED : absence(p, reply);
+	kind = REPLY_RECORDS;
+	if (!p->bad && reply->nrecords == 0)
+		kind = absence(p, reply);
+	else if (reply->rcode != RCODE_NOERROR) /* nothing may both exist and not exist */
+		p->bad = true;
+	return p->bad ? REPLY_MALFORMED : kind;
 }
 
 void
