@@ -427,6 +427,12 @@ session_stop(struct session *s, bool hard)
 }
 
 bool
+session_is_ready(const struct session *s)
+{
+	return s->ready;
+}
+
+bool
 session_is_idle(const struct session *s)
 {
 	return !s->closed && s->ready && smtp_idle(s->smtp);

@@ -50,6 +50,7 @@ void session_kick(struct session *s); /* there may be a job */
 void session_quit(struct session *s); /* QUIT once what is in flight is answered */
 void session_stop(struct session *s, bool hard);
 
+bool session_is_ready(const struct session *s); /* greeted */
 bool session_is_idle(const struct session *s); /* ready, and nothing in flight */
 size_t session_in_flight(const struct session *s);
 size_t session_hop(const struct session *s);

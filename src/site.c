@@ -576,16 +576,18 @@ static const struct session_ops session_ops = {
 
 /* --- the site at work --------------------------------------------------------------------- */
 
+/* Jobs that need no further session: one each for those that are idle or not yet greeted. */
 static size_t
-kick_idle(struct site *s)
+spoken_for(struct site *s)
 {
-	size_t n = 0;
+	size_t n = s->nopenings;
 
 	list_each (pos, &s->sessions) {
-		if (n < s->nwaiting && session_is_idle(session_of_link(pos))) {
-			session_kick(session_of_link(pos));
-			n++;
-		}
+		struct session *session = session_of_link(pos);
+
+		if (session_is_idle(session) && n < s->nwaiting)
+			session_kick(session);
+		n += session_is_idle(session) || !session_is_ready(session);
 	}
 	return n;
 }
@@ -604,9 +606,9 @@ open_more(struct site *s)
 {
 	struct sites *ss = s->sites;
 	unsigned limit = s->limit < s->ceiling ? s->limit : s->ceiling;
-	size_t spoken_for = kick_idle(s) + s->nopenings;
+	size_t taken = spoken_for(s);
 
-	while (s->nwaiting > spoken_for && s->nsessions + s->nopenings < limit) {
+	while (s->nwaiting > taken && s->nsessions + s->nopenings < limit) {
 		if (s->nopenings > 0 && !s->has_winner)
 			return; /* one race at a time */
 		if (ss->open >= ss->options.sessions) {
@@ -614,7 +616,7 @@ open_more(struct site *s)
 			return;
 		}
 		open_session(s);
-		spoken_for++;
+		taken++;
 	}
 }
 
