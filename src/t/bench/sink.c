@@ -39,6 +39,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "whole.h"
 
 enum {
 	INPUT_MAX = 64 * 1024, /* one read, and the longest line */
@@ -528,19 +529,6 @@ listen_everywhere(void)
 	}
 }
 
-/* Under its final name only when it is complete: whoever waits for it reads all of it. */
-static void
-write_port_file(void)
-{
-	char temporary[1024];
-	FILE *f;
-
-	snprintf(temporary, sizeof(temporary), "%s.new", opt.port_file);
-	if ((f = fopen(temporary, "w")) == NULL || fprintf(f, "%d\n", opt.port) < 0 ||
-	    fclose(f) != 0 || rename(temporary, opt.port_file) != 0)
-		die(EX_CANTCREAT, "%s: %s", opt.port_file, strerror(errno));
-}
-
 static void
 turn(void)
 {
@@ -622,7 +610,7 @@ main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	listen_everywhere();
 	if (opt.port_file != NULL)
-		write_port_file();
+		whole_write_port(opt.port_file, opt.port);
 	while (!stop)
 		turn();
 	printf("connections %" PRIu64 "\npeak %zu\nmessages %" PRIu64 "\nrecipients %" PRIu64

@@ -3,36 +3,13 @@
 #include <sys/stat.h>
 
 #include <check.h>
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
-
-void
-testspool_remove(const char *path)
-{
-	struct dirent *entry;
-	DIR *d = opendir(path);
-
-	if (d == NULL) {
-		unlink(path);
-		return;
-	}
-	while ((entry = readdir(d)) != NULL) {
-		char below[1024];
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
-		testspool_remove(below);
-	}
-	closedir(d);
-	rmdir(path);
-}
+#include "whole.h"
 
 struct spool *
 testspool_open(void)
@@ -52,7 +29,7 @@ testspool_close(struct spool **sp)
 
 	str_copy(dir, sizeof(dir), spool_path(*sp));
 	spool_close(sp);
-	testspool_remove(dir);
+	whole_remove(dir);
 }
 
 void

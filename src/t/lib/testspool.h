@@ -11,9 +11,6 @@
 struct spool *testspool_open(void);
 void testspool_close(struct spool **sp); /* and removes all of it */
 
-/* Removes a directory and everything below it. */
-void testspool_remove(const char *path);
-
 struct testspool_message {
 	const char *sender; /* NULL: alice@example.org */
 	const char *bounceto, *source_room; /* NULL: none */
