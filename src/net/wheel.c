@@ -4,7 +4,7 @@
  * A node's level is the highest group of six bits in which its time differs from now, its slot the
  * value of that group. So on every level only slots ahead of now are in use (on the lowest also
  * now's own), lower levels are always earlier than higher ones, and nothing ever wraps around. When
- * now enters a slot its nodes cascade: they differ from now on a lower level from then on, or are
+ * now enters a slot its nodes cascade: from then on they differ from now on a lower level, or are
  * due. Where a node is follows from its time and now alone.
  */
 #include "net/wheel.h"
@@ -56,9 +56,9 @@ lowest_bit(uint64_t x)
 	return bit;
 }
 
-/* When the first slot in use begins; false: nothing is armed. */
+/* The first slot in use and when it begins; false: nothing is armed. */
 static bool
-first_slot(const struct wheel *w, int64_t *at_ms)
+first_slot(const struct wheel *w, struct place *p, int64_t *at_ms)
 {
 	int level = 0, shift;
 	uint64_t above;
@@ -67,33 +67,31 @@ first_slot(const struct wheel *w, int64_t *at_ms)
 		level++;
 	if (level == WHEEL_LEVELS)
 		return false;
+	*p = (struct place){level, lowest_bit(w->used[level])};
 	/* What now has above this level's group, the slot, and zeros below it. */
 	shift = level * WHEEL_BITS;
 	above = (uint64_t)w->now_ms >> shift >> WHEEL_BITS << WHEEL_BITS;
-	*at_ms = (int64_t)((above | (uint64_t)lowest_bit(w->used[level])) << shift);
+	*at_ms = (int64_t)((above | (uint64_t)p->slot) << shift);
 	return true;
 }
 
-/* Empties the slots that now is in: onto `due`, or down to where their nodes belong from now on. */
+/* Empties a slot that now has entered: onto `due`, or down to where its nodes belong from now on. */
 static void
-cascade(struct wheel *w, struct list *due)
+cascade(struct wheel *w, struct place p, struct list *due)
 {
-	for (int level = WHEEL_LEVELS - 1; level >= 0; level--) {
-		int slot = group(w->now_ms, level);
-		struct list moving;
+	struct list moving;
 
-		list_init(&moving);
-		list_splice_tail(&moving, &w->slots[level][slot]);
-		w->used[level] &= ~(UINT64_C(1) << slot);
-		while (!list_empty(&moving)) {
-			struct wheel_node *n = list_item(moving.next, struct wheel_node, link);
+	list_init(&moving);
+	list_splice_tail(&moving, &w->slots[p.level][p.slot]);
+	w->used[p.level] &= ~(UINT64_C(1) << p.slot);
+	while (!list_empty(&moving)) {
+		struct wheel_node *n = list_item(moving.next, struct wheel_node, link);
 
-			list_remove(&n->link);
-			if (n->at_ms <= w->now_ms)
-				list_add_tail(due, &n->link);
-			else
-				put(w, n);
-		}
+		list_remove(&n->link);
+		if (n->at_ms <= w->now_ms)
+			list_add_tail(due, &n->link);
+		else
+			put(w, n);
 	}
 }
 
@@ -147,21 +145,24 @@ wheel_disarm(struct wheel *w, struct wheel_node *n)
 int64_t
 wheel_next(const struct wheel *w)
 {
+	struct place p;
 	int64_t at_ms;
 
-	return first_slot(w, &at_ms) ? at_ms : INT64_MAX;
+	return first_slot(w, &p, &at_ms) ? at_ms : INT64_MAX;
 }
 
 void
 wheel_advance(struct wheel *w, int64_t now_ms, struct list *due)
 {
+	struct place p;
 	int64_t at_ms;
 
 	if (now_ms < w->now_ms)
 		now_ms = w->now_ms;
-	while (first_slot(w, &at_ms) && at_ms <= now_ms) {
+	/* Slot by slot, never past one in use; the levels below the first one are empty. */
+	while (first_slot(w, &p, &at_ms) && at_ms <= now_ms) {
 		w->now_ms = at_ms;
-		cascade(w, due);
+		cascade(w, p, due);
 	}
 	w->now_ms = now_ms;
 }

@@ -126,31 +126,30 @@ START_TEST(reserve_and_commit_fill_from_outside)
 }
 END_TEST
 
-/* A stream through a small buffer: filled at the end, drained from the front, never growing. */
+/* Filled at the end, drained from the front: memory follows what is in it, not what has passed. */
 START_TEST(a_stream_passes_through_without_growing)
 {
 	unsigned in = 0, out = 0, wrong = 0, x = 1;
+	struct buf u;
 
+	buf_init(&u, 1 << 20);
 	while (out < 300000) {
 		size_t n;
 
 		x = x * 1103515245 + 12345;
-		n = (x >> 16) % 300;
-		if (n > buf_room(&b))
-			n = buf_room(&b);
-		while (n-- > 0)
-			buf_addc(&b, (char)(in++ % 251));
+		for (n = (x >> 16) % 300; n > 0 && buf_len(&u) < 1000; n--)
+			buf_addc(&u, (char)(in++ % 251));
 		x = x * 1103515245 + 12345;
 		n = (x >> 16) % 300;
-		if (n > buf_len(&b))
-			n = buf_len(&b);
+		if (n > buf_len(&u))
+			n = buf_len(&u);
 		for (size_t i = 0; i < n; i++)
-			wrong += (unsigned char)buf_data(&b)[i] != out++ % 251;
-		buf_consume(&b, n);
+			wrong += (unsigned char)buf_data(&u)[i] != out++ % 251;
+		buf_consume(&u, n);
 	}
 	ck_assert_uint_eq(wrong, 0);
-	ck_assert(!b.overflow);
-	ck_assert_uint_le(b.cap, 1001);
+	ck_assert_uint_le(u.cap, 4096);
+	buf_free(&u);
 }
 END_TEST
 

@@ -694,7 +694,7 @@ START_TEST(an_end_of_file_is_seen_by_the_next_owner_too)
 
 	open_local();
 	conn_want(c, true, false);
-	peer_closes();
+	ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
 	ck_assert_int_eq(next(), 'r');
 	ck_assert_int_eq(conn_read(c, text, sizeof(text)), 0);
 	conn_handler(c, on_event_second, dir);
