@@ -303,12 +303,6 @@ leg_free(struct leg *l)
 	free(l);
 }
 
-static struct leg *
-leg_first(const struct route *rt)
-{
-	return list_empty(&rt->legs) ? NULL : list_item(rt->legs.next, struct leg, link);
-}
-
 static void
 drop_legs(struct route *rt)
 {
@@ -716,9 +710,9 @@ take_path(struct leg *l)
 static void
 advance(struct route *rt)
 {
-	struct leg *l;
+	while (!rt->over && !list_empty(&rt->legs)) {
+		struct leg *l = list_item(rt->legs.next, struct leg, link);
 
-	while (!rt->over && (l = leg_first(rt)) != NULL) {
 		if (l->fallback && rt->nhops == 0 && !rt->from_config) {
 			judge_no_hops(rt);
 			if (rt->over)

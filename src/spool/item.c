@@ -68,7 +68,7 @@ static int
 read_all(int fd, off_t at, struct buf *out)
 {
 	for (;;) {
-		struct stat st;
+		struct stat st = {.st_size = 0};
 		size_t want = READ_MIN;
 		char *room;
 		ssize_t n;

@@ -547,8 +547,10 @@ story_run(const char *path)
 	struct story s = {.path = path};
 	char *text = read_file(path);
 
-	if (text == NULL)
+	if (text == NULL) {
 		story_fail(&s, "cannot read it");
+		return;
+	}
 	begin(&s);
 	tell(&s, text);
 	check_exit(&s);
