@@ -159,6 +159,12 @@ reply_input(struct reply *r, const char *data, size_t n)
 }
 
 bool
+reply_is_partial(const struct reply *r)
+{
+	return r->state == REPLY_MORE && buf_len(&r->raw) > 0;
+}
+
+bool
 reply_line(const struct reply *r, size_t *pos, const char **line, size_t *n)
 {
 	const char *s = buf_data(&r->raw) + *pos;

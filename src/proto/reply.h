@@ -41,6 +41,8 @@ void reply_free(struct reply *r); /* back to reply_init() */
  */
 size_t reply_input(struct reply *r, const char *data, size_t n);
 
+bool reply_is_partial(const struct reply *r); /* some bytes of one, but not its end */
+
 /* The lines, code included, one a call; start with *pos 0. Raw: not cleaned, not terminated. */
 bool reply_line(const struct reply *r, size_t *pos, const char **line, size_t *n);
 

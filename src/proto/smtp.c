@@ -263,7 +263,7 @@ smtp_hang_up(struct smtp *s, const struct verdict *v, enum smtp_end how)
 		struct smtp_transaction *t =
 		    list_item(s->transactions.next, struct smtp_transaction, link);
 
-		if (t->behind_dot && t->mail == MAIL_SENT)
+		if (t->behind_dot && t->mail == MAIL_SENT && t->mail_end <= s->sent)
 			s->behind_dot = true;
 		if (smtp_is_past_dot(s, t)) {
 			struct verdict m = duplicate_possible(v);

@@ -250,7 +250,7 @@ smtp_has_event(const struct smtp *s)
 static void
 release(struct smtp *s)
 {
-	if (!smtp_idle(s) || buf_len(&s->out) > 0)
+	if (!smtp_idle(s) || buf_len(&s->out) > 0 || reply_is_partial(&s->reply))
 		return;
 	buf_free(&s->out);
 	reply_free(&s->reply);

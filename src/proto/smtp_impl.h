@@ -58,6 +58,7 @@ struct smtp_transaction {
 	enum { MAIL_UNSENT, MAIL_SENT, MAIL_ACCEPTED, MAIL_REFUSED } mail;
 	bool over; /* no more will be sent for it; DONE once nothing of it is in flight */
 	bool behind_dot; /* its MAIL was sent while another's end of data was in flight */
+	uint64_t mail_end; /* where in the output its MAIL ends */
 	bool answered; /* some command of it has been answered */
 	bool dot_written; /* its end of data is in the output or gone */
 	uint64_t dot_end; /* where in the output */

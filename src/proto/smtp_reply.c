@@ -120,15 +120,14 @@ smtp_on_mail(struct smtp *s, const struct smtp_command *c)
 
 /*
  * RFC 5321 4.5.3.1.10: 452, from some servers 552, says that one transaction takes no more
- * recipients. RFC 3463: detail of subject 3 is about the mail system, 5.2.2 is a full mailbox.
+ * recipients. RFC 3463 has x.5.3 for that; 5.2.2 is a full mailbox, 5.3.4 a message too large.
  */
 static bool
 is_too_many(const struct reply *r)
 {
-	if (r->code == 452)
-		return true;
-	return r->code == 552 && (r->enhanced[0] == '\0' || strcmp(r->enhanced, "5.5.3") == 0 ||
-				     strncmp(r->enhanced + 1, ".3.", 3) == 0);
+	if (r->code == 552)
+		return r->enhanced[0] == '\0' || strcmp(r->enhanced, "5.5.3") == 0;
+	return r->code == 452;
 }
 
 enum smtp_state

@@ -103,6 +103,7 @@ smtp_send_mail(struct smtp *s)
 	    t->m.eightbit && (s->ehlo.offers & EHLO_8BITMIME));
 	smtp_push(s, S_MAIL, t, 0);
 	t->mail = MAIL_SENT;
+	t->mail_end = smtp_written(s);
 	s->mails++;
 	return S_RCPT;
 }
