@@ -74,7 +74,8 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 # them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
 RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
 	MAIN src/main.c LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
-	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c
+	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c \
+	DEMO src/t/demo/world.c
 
 all: sortie
 
@@ -105,8 +106,11 @@ run-check: $(BUILD)/check
 
 demo:
 	@CC="$(CC)" sh src/t/lib/deps.sh
-	@$(MAKE) -j $(J) all
-	@sh src/t/demo/demo.sh
+	@$(MAKE) -s -j $(J) all $(BUILD)/world
+	@sh src/t/demo/demo.sh $(BUILD)/sortie $(BUILD)/world
+
+$(BUILD)/world: $(OBJ_DEMO) $(BUILD)/t/lib/dns_fake.o $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_DEMO) $(BUILD)/t/lib/dns_fake.o $(BUILD)/libsortie.a $(LIBS)
 
 check-asan:
 	@$(MAKE) BUILD=build/asan LDFLAGS=-fsanitize=address \

@@ -640,6 +640,7 @@ make_report(struct message *m)
 		envelope_write_number(&m->lines, "reported", e->reported);
 		m->durable = true;
 		m->stage = STAGE_CLOSING; /* finished now, or waiting for its time */
+		ms->options.arrived(ms->options.ctx);
 		m->deferred = false;
 		break;
 	case BOUNCE_NOBODY:
@@ -674,6 +675,7 @@ make_warning(struct message *m)
 	    BOUNCE_MADE) {
 		e->warned = true;
 		envelope_write_number(&m->lines, "warned", 1);
+		ms->options.arrived(ms->options.ctx);
 	}
 	m->stage = STAGE_LEAVING;
 	touch(m);

@@ -31,6 +31,7 @@ struct messages_options {
 	int64_t retry_min_s, retry_max_s, expire_s, warn_s;
 	struct bounce_options bounce;
 	void (*left)(void *ctx, const char *id, enum message_left how);
+	void (*arrived)(void *ctx); /* a report was made: one more message in the spool */
 	void *ctx;
 };
 

@@ -367,6 +367,12 @@ on_left(void *ctx, const char *id, enum message_left how)
 		task_queue(q->reactor, &q->admit);
 }
 
+static void
+on_arrived(void *ctx)
+{
+	queue_rescan(ctx); /* the pass takes its own reports along */
+}
+
 /* --- the outside -------------------------------------------------------------------------- */
 
 struct queue *
@@ -379,6 +385,7 @@ queue_new(struct reactor *r, struct spool *sp, struct sites *sites, const struct
 	q->sites = sites;
 	q->options = *o;
 	q->options.messages.left = on_left;
+	q->options.messages.arrived = on_arrived;
 	q->options.messages.ctx = q;
 	q->messages = messages_new(r, sp, sites, &q->options.messages);
 	map_init(&q->skipped);

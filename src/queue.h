@@ -24,7 +24,7 @@ struct queue_options {
 	const char *only; /* this id only, due or not; NULL: all */
 	const struct queue_filter *filters; /* all of them must match; they ignore the due time */
 	size_t nfilters;
-	struct messages_options messages; /* `left` and `ctx` are the queue's */
+	struct messages_options messages; /* `left`, `arrived` and `ctx` are the queue's */
 };
 
 struct queue *queue_new(
