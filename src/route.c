@@ -22,6 +22,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/sys.h"
 #include "hosts.h"
 
 enum { MX_TRIED_MAX = 100 }; /* exchanges of one domain that are looked at at all */
@@ -152,7 +153,7 @@ router_refresh(struct router *r)
 	struct ifaddrs *all;
 
 	r->nown = 0;
-	if (getifaddrs(&all) != 0) {
+	if (sys.getifaddrs(&all) != 0) {
 		log_warn("cannot list this machine's addresses: mail loops are seen by name only");
 		return;
 	}
@@ -177,7 +178,7 @@ router_refresh(struct router *r)
 		r->own = xgrow(r->own, r->nown, &r->own_cap, sizeof(*r->own));
 		r->own[r->nown++] = a;
 	}
-	freeifaddrs(all);
+	sys.freeifaddrs(all);
 }
 
 struct router *

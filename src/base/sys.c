@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -49,8 +50,9 @@ libc_wall_ns(void)
 		.fchmod = fchmod, .linkat = linkat, .renameat = renameat, .unlinkat = unlinkat, \
 		.mkdirat = mkdirat, .mkfifoat = mkfifoat, .fdopendir = fdopendir, \
 		.readdir = readdir, .closedir = closedir, .socket = socket, .connect = connect, \
-		.bind = bind, .send = send, .recv = recv, .poll = poll, .mono_ns = libc_mono_ns, \
-		.wall_ns = libc_wall_ns, .getentropy = getentropy, \
+		.bind = bind, .send = send, .recv = recv, .poll = poll, .getifaddrs = getifaddrs, \
+		.freeifaddrs = freeifaddrs, .mono_ns = libc_mono_ns, .wall_ns = libc_wall_ns, \
+		.getentropy = getentropy, \
 	}
 
 const struct sys sys_libc = LIBC;

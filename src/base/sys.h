@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <time.h>
 
+struct ifaddrs;
+
 struct sys {
 	/* files; every name is relative to a directory descriptor */
 	int (*openat)(int dir, const char *path, int flags, mode_t mode);
@@ -49,6 +51,8 @@ struct sys {
 	ssize_t (*send)(int fd, const void *buf, size_t n, int flags);
 	ssize_t (*recv)(int fd, void *buf, size_t n, int flags);
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
+	int (*getifaddrs)(struct ifaddrs **all);
+	void (*freeifaddrs)(struct ifaddrs *all);
 
 	/* Nanoseconds since an arbitrary start, never going back; and since 1970. */
 	long long (*mono_ns)(void);

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -45,7 +46,10 @@ static struct {
 	uint64_t accepting; /* the socket whose connection is being accepted */
 	uint64_t resets[RESETS_MAX];
 	size_t nresets;
+	size_t ninterfaces;
 } net;
+
+static char lo[] = "lo";
 
 static struct place *
 place_find(const char *address)
@@ -330,6 +334,47 @@ fake_connect(int fd, const struct sockaddr *to, socklen_t len)
 	return -1;
 }
 
+/* --- what this machine is --- */
+
+static struct interface {
+	struct ifaddrs ifa;
+	struct sockaddr_storage addr;
+} interfaces[8];
+
+void
+net_fake_own(const char *ip)
+{
+	struct interface *i = &interfaces[net.ninterfaces];
+	struct sockaddr_in *in = (struct sockaddr_in *)(void *)&i->addr;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&i->addr;
+
+	memset(i, 0, sizeof(*i));
+	i->ifa.ifa_addr = (struct sockaddr *)(void *)&i->addr;
+	i->ifa.ifa_name = lo;
+	if (inet_pton(AF_INET, ip, &in->sin_addr) == 1)
+		in->sin_family = AF_INET;
+	else if (inet_pton(AF_INET6, ip, &in6->sin6_addr) == 1)
+		in6->sin6_family = AF_INET6;
+	else
+		abort();
+	if (net.ninterfaces > 0)
+		interfaces[net.ninterfaces - 1].ifa.ifa_next = &i->ifa;
+	net.ninterfaces++;
+}
+
+static int
+fake_getifaddrs(struct ifaddrs **all)
+{
+	*all = &interfaces[0].ifa;
+	return 0;
+}
+
+static void
+fake_freeifaddrs(struct ifaddrs *all)
+{
+	(void)all;
+}
+
 /* One readable or due end; callbacks change the list, so whoever was served starts over. */
 static bool
 net_service(void)
@@ -378,5 +423,9 @@ net_fake_install(void)
 	sys.bind = fake_bind;
 	sys.connect = fake_connect;
 	sys.recv = fake_recv;
+	sys.getifaddrs = fake_getifaddrs;
+	sys.freeifaddrs = fake_freeifaddrs;
+	net.ninterfaces = 0;
+	net_fake_own("127.0.0.1");
 	vclock_world(&world);
 }

@@ -37,6 +37,8 @@ void net_fake_install(void);
 void net_fake_listen(const char *address, net_accept_fn *fn, void *ctx); /* replaces */
 /* What connecting meets instead: an errno, at once; or 0, an address that never answers. */
 void net_fake_down(const char *address, int err);
+/* One of this machine's addresses, without port; it has 127.0.0.1 and no other unless told. */
+void net_fake_own(const char *ip);
 /* The connection opens (or fails) only after so long. */
 void net_fake_latency(const char *address, int64_t ms);
 

@@ -381,6 +381,8 @@ network(struct story *s, const char *verb, const char *args, const char *block)
 		net_fake_down(args, ENETUNREACH);
 	else if (strcmp(verb, "silent") == 0)
 		net_fake_down(args, 0);
+	else if (strcmp(verb, "own") == 0)
+		net_fake_own(args);
 	else if (strcmp(verb, "latency") == 0)
 		latency(s, args);
 	else
