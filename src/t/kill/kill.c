@@ -67,11 +67,11 @@ static struct spool *sp;
 static struct item *items;
 static size_t nitems, items_cap;
 static FILE *record;
-static pid_t sink;
+static pid_t sink, runner;
 static int port;
 static unsigned life;
 static struct {
-	unsigned kills, ended, most_sessions, most_unrecorded, duplicates;
+	unsigned kills, most_sessions, most_unrecorded, duplicates;
 } count;
 
 LOG_NORETURN static void failed(const char *fmt, ...) LOG_PRINTF(1, 2);
@@ -85,7 +85,10 @@ failed(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fprintf(stderr, " (see %s)\n", dir);
-	kill(sink, SIGTERM);
+	if (runner > 0)
+		kill(runner, SIGKILL);
+	if (sink > 0)
+		kill(sink, SIGTERM);
 	exit(1);
 }
 
@@ -321,13 +324,13 @@ check_unrecorded(unsigned sessions)
 
 /* --- lives --- */
 
-static pid_t
+static void
 start_runner(void)
 {
 	const char *const argv[] = {opt.sortie, "-C", conf, "-q", NULL};
 
 	life++;
-	return whole_start(argv, output);
+	runner = whole_start(argv, output);
 }
 
 static void
@@ -337,59 +340,68 @@ must_have_ended_well(int status)
 		failed("the runner ended with status 0x%x", (unsigned)status);
 }
 
+/* The runner has ended by itself, or been killed: judge. */
+static void
+look_back(unsigned sessions)
+{
+	runner = 0;
+	if (sessions > count.most_sessions)
+		count.most_sessions = sessions;
+	wait_until_drained();
+	read_record();
+	check_unrecorded(sessions);
+}
+
+/* Kills the runner. Stopped first, so that the sessions counted are those it dies with. */
+static unsigned
+kill_runner(void)
+{
+	unsigned sessions;
+	int status;
+
+	kill(runner, SIGSTOP);
+	waitpid(runner, &status, WUNTRACED);
+	if (!WIFSTOPPED(status)) {
+		must_have_ended_well(status);
+		return 0;
+	}
+	sessions = sink_connections();
+	kill(runner, SIGKILL);
+	waitpid(runner, &status, 0);
+	count.kills++;
+	return sessions;
+}
+
 /* One life of at most that long. */
 static void
 live_and_die(uint64_t us)
 {
-	pid_t child = start_runner();
 	unsigned sessions = 0;
 	int status;
-	pid_t ended;
 
+	start_runner();
 	pause_us(us);
-	ended = waitpid(child, &status, WNOHANG);
-	if (ended == child) {
+	if (waitpid(runner, &status, WNOHANG) == runner)
 		must_have_ended_well(status);
-		count.ended++;
-	} else {
-		/* Stopped first, so that the sessions counted are those it dies with. */
-		kill(child, SIGSTOP);
-		waitpid(child, &status, WUNTRACED);
-		if (WIFEXITED(status)) {
-			must_have_ended_well(status);
-			count.ended++;
-		} else {
-			sessions = sink_connections();
-			kill(child, SIGKILL);
-			waitpid(child, &status, 0);
-			count.kills++;
-		}
-	}
-	wait_until_drained();
-	read_record();
-	if (sessions > count.most_sessions)
-		count.most_sessions = sessions;
-	check_unrecorded(sessions);
+	else
+		sessions = kill_runner();
+	look_back(sessions);
 }
 
 static void
 live_to_the_end(void)
 {
-	pid_t child = start_runner();
 	uint64_t waited;
 	int status;
 
-	for (waited = 0; waitpid(child, &status, WNOHANG) != child; waited++) {
-		if (waited > LIFE_MAX_S * 100) {
-			kill(child, SIGKILL);
+	start_runner();
+	for (waited = 0; waitpid(runner, &status, WNOHANG) != runner; waited++) {
+		if (waited > LIFE_MAX_S * 100)
 			failed("the runner does not end");
-		}
 		pause_us(10000);
 	}
 	must_have_ended_well(status);
-	wait_until_drained();
-	read_record();
-	check_unrecorded(0);
+	look_back(0);
 }
 
 static size_t
