@@ -21,7 +21,8 @@
 #include "dns/dns_msg.h"
 
 enum { HEADER_SIZE = 12, QUESTION_TAIL = 4, RR_TAIL = 10, OPT_SIZE = 11 };
-enum { CLASS_IN = 1, TYPE_OPT = 41 };
+/* By number: OpenBSD's <arpa/nameser.h> has other names for them. */
+enum { OPCODE_QUERY = 0, CLASS_IN = 1, TYPE_OPT = 41 };
 enum { LABEL_MAX = 63, TEXT_MAX = DNS_NAME_MAX - 1 };
 
 /* Byte 2 and 3 of the header (RFC 1035 4.1.1, RFC 2535 6.1). */
@@ -62,8 +63,8 @@ dns_msg_query(uint8_t *dst, const char *name, uint16_t type, uint16_t id, bool e
 	    0, 0, TYPE_OPT, DNS_MSG_EDNS_SIZE >> 8, DNS_MSG_EDNS_SIZE & 0xff};
 	size_t len = HEADER_SIZE + strlen(name) + 2 + QUESTION_TAIL;
 
-	if (res_mkquery(ns_o_query, name, ns_c_in, type, NULL, 0, NULL, dst, DNS_MSG_QUERY_MAX) !=
-	    (int)len)
+	if (res_mkquery(OPCODE_QUERY, name, CLASS_IN, type, NULL, 0, NULL, dst,
+		DNS_MSG_QUERY_MAX) != (int)len)
 		return -1;
 	dst[0] = (uint8_t)(id >> 8);
 	dst[1] = (uint8_t)id;

@@ -795,6 +795,9 @@ START_TEST(silence_from_all)
 	ck_assert_uint_eq(ns[0].udp, 2);
 	ck_assert_uint_eq(ns[2].udp, 2);
 	ck_assert(!ns[0].edns); /* dropped by a firewall, for all we know */
+	ns[0].manner = PLAIN;
+	a = lookup("m.example", DNS_MX); /* all the same: from the first again */
+	ck_assert_int_eq(a.at_ms, 1030000);
 }
 END_TEST
 
