@@ -51,7 +51,8 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_queue.c src/t/unit/check_site.c src/t/unit/check_route.c \
 	src/t/unit/check_dial.c src/t/unit/check_session.c src/t/unit/check_bounce.c \
 	src/t/unit/check_backoff.c src/t/unit/check_mailq.c src/t/unit/check_sortie.c \
-	src/t/dialogue/check_dialogue.c src/t/story/check_story.c src/t/fault/check_fault.c
+	src/t/dialogue/check_dialogue.c src/t/story/check_story.c \
+	src/t/fault/check_fault_spool.c src/t/fault/check_fault.c
 KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t/lib/logcap.c src/t/lib/testspool.c \
 	src/t/lib/whole.c src/t/lib/net_fake.c \
 	src/t/lib/dns_fake.c src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c \
@@ -75,7 +76,8 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
 	MAIN src/main.c LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c \
-	DEMO src/t/demo/world.c
+	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
+	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c
 
 all: sortie
 
@@ -101,8 +103,31 @@ check:
 	@CC="$(CC)" sh src/t/lib/deps.sh
 	@$(MAKE) -j $(J) run-check
 
-run-check: $(BUILD)/check
+run-check: $(BUILD)/check $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(RUN) $(BUILD)/check
+	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
+
+# kill -9 at 200 random moments; half a minute.
+kill-test: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
+	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink
+
+# Figures; BENCHFLAGS as in src/t/bench/bench.c.
+bench: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/bench
+	$(BUILD)/bench $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BENCHFLAGS)
+
+WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
+
+$(BUILD)/sink: $(OBJ_SINK) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_SINK) $(WHOLE) $(LIBS)
+
+$(BUILD)/nsfake: $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE) $(LIBS)
+
+$(BUILD)/bench: $(OBJ_BENCH) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_BENCH) $(WHOLE) $(LIBS)
+
+$(BUILD)/kill: $(OBJ_KILL) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KILL) $(WHOLE) $(LIBS)
 
 demo:
 	@CC="$(CC)" sh src/t/lib/deps.sh
@@ -155,5 +180,5 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all check run-check demo check-asan check-ubsan check-valgrind cov fuzz-smoke fuzz \
+.PHONY: all check run-check kill-test bench demo check-asan check-ubsan check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean

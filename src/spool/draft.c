@@ -137,23 +137,40 @@ format_ctl(struct buf *text, const struct envelope *e, const char *id)
 	return -1;
 }
 
+/* Whether the name in ctl/ is the file that we have open. */
+static bool
+is_ours(struct spool *sp, const char *id, int fd)
+{
+	struct stat ours, there;
+	int saved = errno;
+	bool same = sys.fstat(fd, &ours) == 0 &&
+		    sys.fstatat(sp->ctl, id, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+
+	errno = saved;
+	return same;
+}
+
 /*
  * S3 -> S4. A name that was given (a report's) enters with link(2), so that one who made it before is
- * noticed; our own cannot be taken. Once the name has been asked for, the body stays whatever the
- * answer: an error may hide a success (NFS), and a control file must never stand without its body.
+ * noticed; our own cannot be taken. An error may hide a success (NFS repeats a call whose answer
+ * was lost): what is there is there. From here on the body stays whatever happens, because a
+ * control file must never stand without one.
  */
 static int
-place_ctl(struct spool *sp, struct draft *d, const char *tmp, bool given)
+place_ctl(struct spool *sp, struct draft *d, const char *tmp, int fd, bool given)
 {
-	int saved;
+	int r, saved;
 
 	d->keep_body = true;
-	if (given) {
-		if (durable_link(sp->tmp, tmp, sp->ctl, d->id) == -1)
-			return -1;
-		durable_unlink(sp->tmp, tmp);
-	} else if (durable_rename(sp->tmp, tmp, sp->ctl, d->id) == -1)
+	if (given)
+		r = durable_link(sp->tmp, tmp, sp->ctl, d->id);
+	else
+		r = durable_rename(sp->tmp, tmp, sp->ctl, d->id);
+	if (r == -1 && !is_ours(sp, d->id, fd))
 		return -1;
+	if (given)
+		durable_unlink(sp->tmp, tmp);
 	if (durable_sync(sp->ctl) == 0)
 		return 0;
 	saved = errno;
@@ -179,7 +196,7 @@ commit_ctl(struct spool *sp, struct draft *d, const struct envelope *e, bool giv
 		return -1;
 	if (envelope_due_at(e) > clock_wall_s())
 		spool_set_due(fd, envelope_due_at(e));
-	r = place_ctl(sp, d, tmp, given);
+	r = place_ctl(sp, d, tmp, fd, given);
 	saved = errno;
 	if (r == -1)
 		durable_unlink(sp->tmp, tmp);

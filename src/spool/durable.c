@@ -53,16 +53,25 @@ durable_datasync(int fd)
 }
 
 int
+durable_truncate(int fd, off_t size)
+{
+	int r;
+
+	do
+		r = sys.ftruncate(fd, size);
+	while (r == -1 && errno == EINTR);
+	return r;
+}
+
+int
 durable_append(int fd, off_t size, const void *data, size_t n)
 {
-	int why, r;
+	int why;
 
 	if (durable_write(fd, data, n) == 0)
 		return 0;
 	why = errno;
-	do
-		r = sys.ftruncate(fd, size);
-	while (r == -1 && errno == EINTR);
+	durable_truncate(fd, size);
 	errno = why;
 	return -1;
 }

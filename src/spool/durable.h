@@ -14,6 +14,7 @@
 int durable_write(int fd, const void *data, size_t n); /* all of it, or -1 (a part may be there) */
 int durable_sync(int fd); /* fsync: file or directory */
 int durable_datasync(int fd);
+int durable_truncate(int fd, off_t size);
 
 /*
  * Appends all of it at the end, or leaves the file as it was (ftruncate to size); if even that fails a

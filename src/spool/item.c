@@ -200,7 +200,7 @@ cut_torn_line(int fd, off_t *size)
 	while (n > 0 && buf_data(&tail)[n - 1] != '\n')
 		n--;
 	if (r == 0 && n < buf_len(&tail))
-		r = sys.ftruncate(fd, *size + (off_t)n);
+		r = durable_truncate(fd, *size + (off_t)n);
 	if (r == 0)
 		*size += (off_t)n;
 	buf_free(&tail);

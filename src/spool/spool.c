@@ -39,7 +39,7 @@
 #include "base/sys.h"
 #include "spool/spool_impl.h"
 
-enum { BALLAST_SIZE = 1 << 20, BALLAST_BLOCK = 1 << 16 };
+enum { BALLAST_SIZE = 1 << 20, BALLAST_BLOCK = 1 << 17 };
 
 /* Why an open failed, on its way to the caller: a sysexits(3) code and a line. */
 struct failure {
@@ -363,16 +363,15 @@ static int
 write_ballast(int fd)
 {
 	static unsigned char block[BALLAST_BLOCK];
-	unsigned x = 1;
+	uint32_t x = 1;
 
-	for (int done = 0; done < BALLAST_SIZE; done += BALLAST_BLOCK) {
-		for (int i = 0; i < BALLAST_BLOCK; i++) {
-			x = x * 1103515245U + 12345U;
-			block[i] = (unsigned char)(x >> 16 & 0xff);
-		}
+	for (size_t i = 0; i < sizeof(block); i++) {
+		x = x * 1103515245U + 12345U;
+		block[i] = (unsigned char)(x >> 16 & 0xff);
+	}
+	for (int done = 0; done < BALLAST_SIZE; done += BALLAST_BLOCK)
 		if (durable_write(fd, block, sizeof(block)) == -1)
 			return -1;
-	}
 	return durable_sync(fd);
 }
 

@@ -16,7 +16,7 @@ enum { ALLOCATES = 1 }; /* the call needs space on the disk */
 static struct {
 	struct sys real;
 	bool armed;
-	unsigned n, calls;
+	unsigned n, calls, moves; /* moves: reads and writes, what FAULT_SHORT counts */
 	enum fault_kind kind;
 	int err;
 	const char *where;
@@ -80,10 +80,11 @@ hit(const char *name, int flags)
 static size_t
 half(const char *name, size_t n)
 {
-	if (fault.kind != FAULT_SHORT || fault.n == 0 || fault.calls != fault.n || n < 2)
+	fault.moves++;
+	if (fault.kind != FAULT_SHORT || fault.moves != fault.n)
 		return n;
 	fault.where = name;
-	return n / 2;
+	return (n + 1) / 2;
 }
 
 static int
@@ -296,7 +297,7 @@ fault_arm(unsigned n, enum fault_kind kind, int err)
 	memset(fault.counts, 0, sizeof(fault.counts));
 	fault.real = sys;
 	fault.n = n;
-	fault.calls = 0;
+	fault.calls = fault.moves = 0;
 	fault.kind = kind;
 	fault.err = err;
 	fault.where = "";

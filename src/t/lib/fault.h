@@ -15,7 +15,7 @@ enum fault_kind {
 	FAULT_LOST, /* call n fails with err, although it has done what it should (NFS) */
 	FAULT_DEAD, /* call n and all later ones: what a killed process leaves behind */
 	FAULT_FULL, /* from call n on, what needs space fails with err */
-	FAULT_SHORT, /* call n, if it reads or writes, moves half of it */
+	FAULT_SHORT, /* the n-th read or write moves half of what it was asked for */
 };
 
 void fault_arm(unsigned n, enum fault_kind kind, int err);

@@ -150,6 +150,7 @@ START_TEST(the_parent_is_synced_and_must_exist)
 	ck_assert_int_eq(open_it(), 0);
 	ck_assert_uint_eq(fault_calls("fsync"), 3); /* parent, ballast, and the spool itself */
 	fault_disarm();
+	spool_close(&sp);
 	ck_assert_int_eq(spool_open(&sp, spooldir_path("no/such"), why, sizeof(why)), EX_CANTCREAT);
 	ck_assert_ptr_null(sp);
 	ck_assert_ptr_nonnull(strstr(why, "No such file"));

@@ -19,6 +19,6 @@ suite_fn suite_address, suite_alloc, suite_backoff, suite_body, suite_bounce, su
     suite_map, suite_options, suite_queue, suite_reactor, suite_reply, suite_resolvconf,
     suite_route, suite_session, suite_site, suite_smtp, suite_sortie, suite_spool, suite_str,
     suite_submit, suite_sys, suite_verdict, suite_wheel;
-suite_fn suite_dialogue, suite_fault, suite_story;
+suite_fn suite_dialogue, suite_fault, suite_fault_spool, suite_story;
 
 #endif
