@@ -2,12 +2,13 @@
  * bench: how fast, and at what cost.
  *
  *	bench SORTIE SINK NSFAKE [--messages N] [--size BYTES] [--recipients N] [--domains N]
- *	      [--strace]
+ *	      [--dir DIR] [--strace]
  *
  * Two runs of the unmodified program on a spool that was filled beforehand:
  *	many messages to one server (default: 10,000 of 4 KiB);
  *	one message to many recipients at many domains (default: 10,000 at 1,000), found by MX.
- * Each must arrive exactly once. With --strace each is run a second time under strace -c -f, for
+ * Each must arrive exactly once. The spool is made below DIR (/tmp); on a file system in memory the
+ * times are the program's own, on a disk mostly those of its syncs and unlinks. With --strace each is run a second time under strace -c -f, for
  * the number of system calls and syncs; the times are those of the first.
  */
 #include <sys/resource.h>
@@ -29,14 +30,14 @@
 #include "whole.h"
 
 static struct {
-	const char *sortie, *sink, *nsfake;
+	const char *sortie, *sink, *nsfake, *dir;
 	unsigned messages, size, recipients, domains;
 	bool strace;
-} opt = {.messages = 10000, .size = 4096, .recipients = 10000, .domains = 1000};
+} opt = {.dir = "/tmp", .messages = 10000, .size = 4096, .recipients = 10000, .domains = 1000};
 
 struct run {
-	char dir[40];
-	char conf[64], record[64], output[64], trace[64];
+	char dir[128];
+	char conf[160], record[160], output[160], trace[160];
 	unsigned messages, recipients; /* of each message */
 	pid_t sink, ns;
 	double seconds;
@@ -44,9 +45,9 @@ struct run {
 };
 
 static void
-path(char dst[64], const struct run *r, const char *name)
+path(char dst[160], const struct run *r, const char *name)
 {
-	snprintf(dst, 64, "%s/%s", r->dir, name);
+	snprintf(dst, 160, "%s/%s", r->dir, name);
 }
 
 static double
@@ -139,14 +140,14 @@ fill(const struct run *r, const char *spool_dir)
 static void
 prepare(struct run *r, bool by_mx)
 {
-	char spool_dir[64], port_file[64], ns_port_file[64], target[64];
+	char spool_dir[160], port_file[160], ns_port_file[160], target[64];
 	const char *const sink[] = {opt.sink, "--addresses", by_mx ? "100" : "1", "--record",
 	    r->record, "--port-file", port_file, NULL};
 	const char *const ns[] = {
 	    opt.nsfake, "--addresses", "100", "--port-file", ns_port_file, NULL};
 	int port;
 
-	str_copy(r->dir, sizeof(r->dir), "/tmp/sortie-bench.XXXXXX");
+	snprintf(r->dir, sizeof(r->dir), "%s/sortie-bench.XXXXXX", opt.dir);
 	if (mkdtemp(r->dir) == NULL)
 		die(EX_CANTCREAT, "%s: %s", r->dir, strerror(errno));
 	path(r->conf, r, "conf");
@@ -291,7 +292,7 @@ LOG_NORETURN static void
 usage(void)
 {
 	die(EX_USAGE, "usage: bench SORTIE SINK NSFAKE [--messages N] [--size BYTES] "
-		      "[--recipients N] [--domains N] [--strace]");
+		      "[--recipients N] [--domains N] [--dir DIR] [--strace]");
 }
 
 static void
@@ -308,6 +309,10 @@ options(int argc, char **argv)
 	for (i = 4; i < argc; i++) {
 		if (strcmp(argv[i], "--strace") == 0) {
 			opt.strace = true;
+			continue;
+		}
+		if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc && strlen(argv[i + 1]) < 100) {
+			opt.dir = argv[++i];
 			continue;
 		}
 		if (i + 1 >= argc || !str_u64(argv[i + 1], 100000000, &n) || n == 0)
