@@ -1,5 +1,6 @@
 /*
- * testspool.h: a spool of its own for a test, in a new directory below /tmp.
+ * testspool.h: a spool of its own for a test, in a new directory below /tmp. Nothing is synced: there
+ * is no power cut to be safe from, and the disk is slow. (sys is changed; teardown restores it.)
  */
 #ifndef T_LIB_TESTSPOOL_H
 #define T_LIB_TESTSPOOL_H
