@@ -106,6 +106,7 @@ check:
 run-check: $(BUILD)/check $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(RUN) $(BUILD)/check
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
+	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
 
 # kill -9 at 200 random moments; half a minute.
 kill-test: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill

@@ -2,6 +2,7 @@
  * kill: what does a runner that is killed at any moment cost?
  *
  *	kill SORTIE SINK [--kills N] [--messages N] [--seed N]
+ *	kill SORTIE SINK --together N [--messages N]
  *
  * Runs the unmodified program (SORTIE -C conf -q) on a spool of N messages against a server (SINK)
  * that takes 20 ms for each reply and writes down what it accepts before it says so. Kills it with
@@ -12,6 +13,8 @@
  *	  was open (what an earlier kill left in U stays there until it is delivered again);
  *	- whatever the server gets a second time was in U at the kill before;
  *	- in the end every recipient has got every message, and the queue is empty.
+ *
+ * With --together N nobody is killed: N runners work the spool at once, and nothing comes twice.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -41,6 +44,7 @@ enum {
 	PER_SESSION = 2,
 	RECIPIENTS_MAX = 3,
 	LIFE_MAX_S = 60,
+	TOGETHER_MAX = 10,
 };
 
 struct delivery {
@@ -57,7 +61,7 @@ struct item {
 
 static struct {
 	const char *sortie, *sink;
-	unsigned kills, messages;
+	unsigned kills, messages, together;
 	uint64_t seed;
 } opt = {.kills = 200, .messages = 1000};
 
@@ -67,7 +71,8 @@ static struct spool *sp;
 static struct item *items;
 static size_t nitems, items_cap;
 static FILE *record;
-static pid_t sink, runner;
+static pid_t sink, runners[TOGETHER_MAX];
+static unsigned nrunners;
 static int port;
 static unsigned life;
 static struct {
@@ -85,8 +90,8 @@ failed(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fprintf(stderr, " (see %s)\n", dir);
-	if (runner > 0)
-		kill(runner, SIGKILL);
+	while (nrunners > 0)
+		kill(runners[--nrunners], SIGKILL);
 	if (sink > 0)
 		kill(sink, SIGTERM);
 	exit(1);
@@ -329,8 +334,7 @@ start_runner(void)
 {
 	const char *const argv[] = {opt.sortie, "-C", conf, "-q", NULL};
 
-	life++;
-	runner = whole_start(argv, output);
+	runners[nrunners++] = whole_start(argv, output);
 }
 
 static void
@@ -340,11 +344,11 @@ must_have_ended_well(int status)
 		failed("the runner ended with status 0x%x", (unsigned)status);
 }
 
-/* The runner has ended by itself, or been killed: judge. */
+/* The runners have ended by themselves, or been killed: judge. */
 static void
 look_back(unsigned sessions)
 {
-	runner = 0;
+	nrunners = 0;
 	if (sessions > count.most_sessions)
 		count.most_sessions = sessions;
 	wait_until_drained();
@@ -356,6 +360,7 @@ look_back(unsigned sessions)
 static unsigned
 kill_runner(void)
 {
+	pid_t runner = runners[0];
 	unsigned sessions;
 	int status;
 
@@ -379,9 +384,10 @@ live_and_die(uint64_t us)
 	unsigned sessions = 0;
 	int status;
 
+	life++;
 	start_runner();
 	pause_us(us);
-	if (waitpid(runner, &status, WNOHANG) == runner)
+	if (waitpid(runners[0], &status, WNOHANG) == runners[0])
 		must_have_ended_well(status);
 	else
 		sessions = kill_runner();
@@ -389,18 +395,30 @@ live_and_die(uint64_t us)
 }
 
 static void
-live_to_the_end(void)
+wait_for(pid_t runner)
 {
 	uint64_t waited;
 	int status;
 
-	start_runner();
 	for (waited = 0; waitpid(runner, &status, WNOHANG) != runner; waited++) {
 		if (waited > LIFE_MAX_S * 100)
 			failed("the runner does not end");
 		pause_us(10000);
 	}
 	must_have_ended_well(status);
+}
+
+/* One life of n runners that nobody kills. */
+static void
+live_to_the_end(unsigned n)
+{
+	unsigned i;
+
+	life++;
+	while (nrunners < n)
+		start_runner();
+	for (i = 0; i < n; i++)
+		wait_for(runners[i]);
 	look_back(0);
 }
 
@@ -469,7 +487,8 @@ prepare(void)
 LOG_NORETURN static void
 usage(void)
 {
-	die(EX_USAGE, "usage: kill SORTIE SINK [--kills N] [--messages N] [--seed N]");
+	die(EX_USAGE,
+	    "usage: kill SORTIE SINK [--kills N | --together N] [--messages N] [--seed N]");
 }
 
 static void
@@ -490,6 +509,8 @@ options(int argc, char **argv)
 			opt.kills = (unsigned)n;
 		else if (strcmp(argv[i], "--messages") == 0)
 			opt.messages = (unsigned)n;
+		else if (strcmp(argv[i], "--together") == 0 && n <= TOGETHER_MAX)
+			opt.together = (unsigned)n;
 		else if (strcmp(argv[i], "--seed") == 0)
 			opt.seed = n;
 		else
@@ -499,28 +520,42 @@ options(int argc, char **argv)
 		usage();
 }
 
-int
-main(int argc, char **argv)
+/* Until the queue is empty. */
+static void
+finish(unsigned n)
 {
 	int tries;
 
-	options(argc, argv);
-	signal(SIGPIPE, SIG_IGN);
-	printf("kill: seed %llu\n", (unsigned long long)opt.seed);
-	fflush(stdout);
-	prepare();
-	kill_many();
 	for (tries = 0; !queue_empty(); tries++) {
 		if (tries == 20)
 			failed("the queue does not become empty");
 		if (tries > 0)
 			pause_us(1100000); /* somebody was deferred: his second is not over */
-		live_to_the_end();
+		live_to_the_end(n);
 	}
 	check_all_arrived();
-	printf("kill: %u kills, %zu messages, up to %u sessions; at most %u accepted and not "
-	       "recorded; %u recipients got one again\n",
-	    count.kills, nitems, count.most_sessions, count.most_unrecorded, count.duplicates);
+}
+
+int
+main(int argc, char **argv)
+{
+	options(argc, argv);
+	signal(SIGPIPE, SIG_IGN);
+	prepare();
+	if (opt.together > 0) {
+		finish(opt.together);
+		printf("kill: %zu messages, %u runners together, nothing twice\n", nitems,
+		    opt.together);
+	} else {
+		printf("kill: seed %llu\n", (unsigned long long)opt.seed);
+		fflush(stdout);
+		kill_many();
+		finish(1);
+		printf("kill: %u kills, %zu messages, up to %u sessions; at most %u accepted and "
+		       "not recorded; %u recipients got one again\n",
+		    count.kills, nitems, count.most_sessions, count.most_unrecorded,
+		    count.duplicates);
+	}
 	whole_stop(sink);
 	fclose(record);
 	spool_close(&sp);
