@@ -218,7 +218,8 @@ on_attempted(struct parser *ps)
 
 	if (!next_time(ps, &at))
 		return false;
-	envelope_attempted(ps->e, at, ps->e->retry);
+	if (at != 0) /* Citadel's way to say never */
+		envelope_attempted(ps->e, at, ps->e->retry);
 	return true;
 }
 
