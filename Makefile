@@ -76,6 +76,7 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
 	MAIN src/main.c LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c \
+	ORACLE src/t/lib/smtp_oracle.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
 	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c
 
@@ -93,8 +94,8 @@ $(BUILD)/libsortie.a: $(OBJ_LIB)
 	rm -f $@
 	$(AR) -rcs $@ $(OBJ_LIB)
 
-$(BUILD)/check: $(OBJ_KIT) $(OBJ_TESTS) $(BUILD)/t/suites.o $(BUILD)/libsortie.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KIT) $(OBJ_TESTS) $(BUILD)/t/suites.o \
+$(BUILD)/check: $(OBJ_KIT) $(OBJ_TESTS) $(OBJ_ORACLE) $(BUILD)/t/suites.o $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KIT) $(OBJ_TESTS) $(OBJ_ORACLE) $(BUILD)/t/suites.o \
 		$(BUILD)/libsortie.a $(LIBS) $(CHECK_LIBS)
 
 # --- tests ---
@@ -155,9 +156,9 @@ cov:
 	@sh src/t/lib/cov.sh build/cov
 
 # Replays every corpus once, with any compiler.
-fuzz-smoke: $(OBJ_FUZZ) $(OBJ_REPLAY) $(BUILD)/libsortie.a
+fuzz-smoke: $(OBJ_FUZZ) $(OBJ_REPLAY) $(OBJ_ORACLE) $(BUILD)/libsortie.a
 	@for o in $(OBJ_FUZZ); do p=$${o%.o}; name=$${p##*/fuzz_}; \
-		$(CC) $(CFLAGS) $(LDFLAGS) -o $$p $$o $(OBJ_REPLAY) $(BUILD)/libsortie.a $(LIBS) && \
+		$(CC) $(CFLAGS) $(LDFLAGS) -o $$p $$o $(OBJ_REPLAY) $(OBJ_ORACLE) $(BUILD)/libsortie.a $(LIBS) && \
 		$$p src/t/fuzz/corpus/$$name || exit 1; done
 
 # libFuzzer programs, build/fuzz/t/fuzz/fuzz_NAME; needs clang and its runtime.
@@ -165,9 +166,9 @@ fuzz:
 	@$(MAKE) -j $(J) BUILD=build/fuzz CC=clang LDFLAGS=-fsanitize=address,undefined \
 		CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" fuzz-programs
 
-fuzz-programs: $(OBJ_FUZZ) $(BUILD)/libsortie.a
+fuzz-programs: $(OBJ_FUZZ) $(OBJ_ORACLE) $(BUILD)/libsortie.a
 	@for o in $(OBJ_FUZZ); do echo $${o%.o}; \
-		$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $${o%.o} $$o $(BUILD)/libsortie.a $(LIBS) \
+		$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $${o%.o} $$o $(OBJ_ORACLE) $(BUILD)/libsortie.a $(LIBS) \
 		|| exit 1; done
 
 # --- looking at the source ---

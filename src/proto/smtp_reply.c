@@ -221,6 +221,10 @@ stop_body(struct smtp *s, struct smtp_transaction *t)
 {
 	struct verdict v = refusal(s, S_BODY, SCOPE_MSG), end;
 
+	if (s->reply.code == 503) { /* out of step: no reason to return mail */
+		v = smtp_judge(s, S_BODY, FATE_RETRY, SCOPE_HOST);
+		return smtp_hang_up(s, &v, SMTP_BROKEN);
+	}
 	end = verdict_make(FATE_RETRY, SCOPE_HOST, "4.5.0", smtp_rows[S_BODY].doing,
 	    "the server answered before the end of data");
 	smtp_settle_all(s, t, &v);
@@ -228,31 +232,42 @@ stop_body(struct smtp *s, struct smtp_transaction *t)
 	return smtp_hang_up(s, &end, SMTP_LEFT);
 }
 
+/* RFC 2033 4.2: LMTP's answers to the end of data are one recipient's each. */
+static void
+settle_one(struct smtp *s, const struct smtp_command *c)
+{
+	int code = s->reply.code;
+	enum fate fate = code < 400                  ? FATE_SENT
+			 : code < 500 || code == 503 ? FATE_RETRY
+						     : FATE_FAIL;
+	struct verdict v = smtp_judge(s, c->state, fate, SCOPE_RCPT);
+
+	smtp_settle(s, c->t, c->rcpt, &v);
+}
+
 enum smtp_state
 smtp_on_dot(struct smtp *s, const struct smtp_command *c)
 {
 	struct smtp_transaction *t = c->t;
-	enum scope scope = s->o.lmtp ? SCOPE_RCPT : SCOPE_MSG;
-	bool sorry = s->reply.code == 503; /* out of step: no reason to return mail */
 	struct verdict v;
 
 	if (t->accepted == 0)
 		return STAY;
-	if (sorry && !s->o.lmtp) {
-		t->dot_written = false; /* it is answered */
-		return host_refuses(s, c->state);
-	}
 	if (c->end > s->sent)
 		return stop_body(s, t);
-	if (s->reply.code < 400)
-		v = smtp_judge(s, c->state, FATE_SENT, scope);
-	else
-		v = sorry ? smtp_judge(s, c->state, FATE_RETRY, scope)
-			  : refusal(s, c->state, scope);
-	if (s->o.lmtp)
-		smtp_settle(s, t, c->rcpt, &v);
-	else
-		smtp_settle_all(s, t, &v);
 	t->over = true;
+	if (s->o.lmtp) {
+		settle_one(s, c);
+		return STAY;
+	}
+	if (s->reply.code == 503) {
+		t->dot_written = false; /* it is answered: not taken, no duplicate */
+		return host_refuses(s, c->state);
+	}
+	if (s->reply.code < 400)
+		v = smtp_judge(s, c->state, FATE_SENT, SCOPE_MSG);
+	else
+		v = refusal(s, c->state, SCOPE_MSG);
+	smtp_settle_all(s, t, &v);
 	return STAY;
 }

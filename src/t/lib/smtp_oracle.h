@@ -1,0 +1,62 @@
+/*
+ * smtp_oracle.h: an SMTP engine under observation. The oracle keeps its own books of what is on
+ * the wire, in both directions, and aborts, saying why, as soon as the engine
+ *
+ *	says SENT of a recipient without a 2xx that answers the end of his message's data, or does not
+ *	    say so although there was one;
+ *	settles a recipient twice, finishes a transaction twice or never, or gives one back without
+ *	    progress or end;
+ *	sends a command out of place (before the greeting's end, without PIPELINING, behind a barrier,
+ *	    behind a dot where it must not), a line that is not CRLF, or a body that is not the message's.
+ */
+#ifndef T_LIB_SMTP_ORACLE_H
+#define T_LIB_SMTP_ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/smtp.h"
+
+enum { ORACLE_MAILS = 6, ORACLE_RCPTS = 4 };
+
+enum oracle_command {
+	O_NONE, /* nothing awaits an answer */
+	O_GREETING,
+	O_HELLO,
+	O_MAIL,
+	O_RCPT,
+	O_DATA,
+	O_DOT,
+	O_RSET,
+	O_QUIT
+};
+
+struct oracle;
+
+struct oracle_plan {
+	struct smtp_options options; /* helo is the oracle's */
+	size_t nmails; /* <= ORACLE_MAILS; each sender is mN@x, its recipients rM@mN */
+	size_t nrcpts; /* <= ORACLE_RCPTS */
+	size_t body; /* bytes of each body */
+	bool eightbit;
+};
+
+struct oracle *oracle_new(const struct oracle_plan *plan);
+void oracle_free(struct oracle *o); /* everything must have been accounted for */
+struct smtp *oracle_engine(struct oracle *o);
+
+/* The next command that the server has read and not answered. */
+enum oracle_command oracle_asked(const struct oracle *o);
+
+void oracle_say(
+    struct oracle *o, const char *data, size_t n, size_t chunk); /* the server's bytes */
+void oracle_limit(struct oracle *o, size_t n); /* only so many more bytes are written; SIZE_MAX */
+void oracle_no_mail(struct oracle *o, bool none); /* none is handed over for now */
+void oracle_break_body(struct oracle *o); /* the next block cannot be read */
+void oracle_pump(struct oracle *o); /* after calling the engine oneself */
+void oracle_lose(struct oracle *o); /* the connection ends; all must have come back after this */
+
+bool oracle_closed(const struct oracle *o);
+size_t oracle_count(const struct oracle *o, enum fate fate); /* recipients so settled */
+
+#endif

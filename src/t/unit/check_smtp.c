@@ -1,0 +1,616 @@
+/*
+ * check_smtp.c: the engine as a whole. What single servers do is in t/dialogue; here are all
+ * answers at all places, under the eyes of the oracle, and what the caller can rely on.
+ */
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <check.h>
+
+#include "base/alloc.h"
+#include "proto/smtp.h"
+#include "proto/smtp_impl.h"
+#include "smtp_oracle.h"
+#include "suites.h"
+
+/* --- every answer at every place -------------------------------------------------------------- */
+
+enum act { SAY, SAY_AND_CLOSE, CLOSE, CLOSE_AFTER, TIME_OUT, STOP, QUIT_, BREAK_BODY };
+
+static const struct trick {
+	enum act act;
+	const char *text;
+	bool may_fail; /* somebody may be bounced for it */
+} tricks[] = {
+    {SAY, "250 2.0.0 ok\r\n", false},
+    {SAY, "450 4.3.0 later\r\n", false},
+    {SAY, "550 5.7.1 never\r\n", true},
+    {SAY, "500 what?\r\n", true},
+    {SAY, "503 out of step\r\n", false},
+    {SAY, "452 4.5.3 too many\r\n", false},
+    {SAY, "552 too many\r\n", true},
+    {SAY, "552 5.2.2 full\r\n", true},
+    {SAY, "530 5.7.0 who are you?\r\n", true},
+    {SAY, "354 go\r\n", false},
+    {SAY, "334 go\r\n", false},
+    {SAY, "421 4.3.2 bye\r\n", false},
+    {SAY_AND_CLOSE, "421 4.3.2 bye\r\n", false},
+    {SAY_AND_CLOSE, "250 ok\r\n", false},
+    {SAY_AND_CLOSE, "550 5.7.1 never\r\n", true},
+    {SAY_AND_CLOSE, "250-half\r\n250 ha", false},
+    {SAY, "garbage\r\n", false},
+    {SAY, "\r\n", false},
+    {SAY, "25\r\n", false},
+    {SAY, "250\r\n", false},
+    {SAY, "550\r\n", true},
+    {SAY, "250-a\r\n550 b\r\n", false},
+    {SAY, "250 a\r\n250 b\r\n", false},
+    {SAY, "199 a\r\n", false},
+    {SAY, "600 a\r\n", false},
+    {SAY, "250\ta\r\n", false},
+    {CLOSE, NULL, false},
+    {CLOSE_AFTER, NULL, false},
+    {TIME_OUT, NULL, false},
+    {STOP, NULL, false},
+    {QUIT_, NULL, false},
+    {BREAK_BODY, NULL, false},
+};
+enum { NTRICKS = sizeof(tricks) / sizeof(tricks[0]) };
+
+struct round {
+	struct oracle_plan plan;
+	bool offers_pipelining;
+	bool refuses_first; /* of the recipients of each message */
+	size_t chunk;
+};
+
+static const char *
+ordinary_answer(const struct round *r, enum oracle_command asked, size_t rcpt)
+{
+	switch (asked) {
+	case O_HELLO:
+		return r->offers_pipelining ? "250-mx.example\r\n250 PIPELINING\r\n"
+					    : "250 mx.example\r\n";
+	case O_GREETING:
+		return "220 mx.example\r\n";
+	case O_RCPT:
+		return r->refuses_first && rcpt % r->plan.nrcpts == 0 ? "450 4.2.1 busy\r\n"
+								      : "250 2.1.5 ok\r\n";
+	case O_DATA:
+		return "354 go\r\n";
+	default:
+		return "250 2.0.0 ok\r\n";
+	}
+}
+
+static void
+say(struct oracle *o, const struct round *r, const char *text)
+{
+	oracle_say(o, text, strlen(text), r->chunk);
+}
+
+static void
+play(struct oracle *o, const struct round *r, const struct trick *t, const char *ordinary)
+{
+	if (t->act == CLOSE_AFTER)
+		say(o, r, ordinary);
+	else if (t->text != NULL)
+		say(o, r, t->text);
+	if (t->act == TIME_OUT)
+		smtp_timeout(oracle_engine(o));
+	else if (t->act == STOP)
+		smtp_stop(oracle_engine(o));
+	else if (t->act == QUIT_)
+		smtp_quit(oracle_engine(o));
+	else if (t->act == BREAK_BODY)
+		oracle_break_body(o);
+	oracle_pump(o);
+	if (t->act == CLOSE || t->act == CLOSE_AFTER || t->act == SAY_AND_CLOSE)
+		oracle_lose(o);
+}
+
+/* One conversation with a trick at the at-th answer; false: it did not come so far. */
+static bool
+converse(const struct round *r, const struct trick *t, size_t at)
+{
+	struct oracle *o = oracle_new(&r->plan);
+	size_t answers = 0, rcpts = 0, all = r->plan.nmails * r->plan.nrcpts;
+	enum oracle_command asked;
+
+	oracle_pump(o);
+	while (!oracle_closed(o) && (asked = oracle_asked(o)) != O_NONE && answers < 200) {
+		const char *ordinary = ordinary_answer(r, asked, rcpts);
+
+		rcpts += asked == O_RCPT;
+		if (answers++ == at)
+			play(o, r, t, ordinary);
+		else
+			say(o, r, ordinary);
+	}
+	ck_assert_uint_lt(answers, 200);
+	oracle_lose(o);
+	if (!t->may_fail)
+		ck_assert_msg(oracle_count(o, FATE_FAIL) == 0, "bounced for %s",
+		    t->text != NULL ? t->text : "nothing");
+	if (answers <= at && !r->refuses_first)
+		ck_assert_uint_eq(oracle_count(o, FATE_SENT), all);
+	oracle_free(o);
+	return answers > at;
+}
+
+/* Bits of _i: what is offered, and how we are. */
+START_TEST(whatever_the_server_says_wherever_it_says_it)
+{
+	struct round r = {.plan = {.nmails = 3, .nrcpts = 3, .body = 100}};
+
+	r.plan.options.lmtp = _i & 1;
+	r.plan.options.may_pipeline = true;
+	r.offers_pipelining = _i & 2;
+	r.plan.options.one_behind_dot = _i & 4;
+	r.refuses_first = _i & 8;
+	r.chunk = _i & 16 ? 1 : 4096;
+	for (size_t i = 0; i < NTRICKS; i++) {
+		size_t at = 0;
+
+		while (converse(&r, &tricks[i], at))
+			at++;
+		ck_assert_uint_gt(at, 10);
+	}
+}
+END_TEST
+
+/* --- what the caller can rely on -------------------------------------------------------------- */
+
+static const struct smtp_options ordinary = {
+    .helo = "client.example", .may_pipeline = true, .one_behind_dot = true};
+
+struct watched { /* an engine, and what came out of it */
+	struct smtp *s;
+	char out[1 << 16];
+	size_t nout;
+	size_t sent, closed, done, bodies, most_body;
+	const char *body;
+	size_t body_at;
+};
+
+static void
+drain(struct watched *w)
+{
+	struct smtp_event e;
+	const char *data;
+	size_t n;
+
+	do {
+		while (smtp_next_event(w->s, &e)) {
+			w->closed += e.type == SMTP_CLOSE;
+			w->done += e.type == SMTP_DONE;
+			w->sent += e.type == SMTP_SETTLED && e.verdict->fate == FATE_SENT;
+			if (e.type != SMTP_BODY)
+				continue;
+			w->bodies++;
+			w->most_body = e.want > w->most_body ? e.want : w->most_body;
+			smtp_body(w->s, e.mail, w->body + w->body_at, e.want);
+			w->body_at += e.want;
+		}
+		n = smtp_output(w->s, &data);
+		for (size_t i = 0; i < n && w->nout < sizeof(w->out) - 1; i++)
+			w->out[w->nout++] = data[i];
+		w->out[w->nout] = '\0';
+		smtp_sent(w->s, n);
+	} while (n > 0);
+}
+
+static void
+hear(struct watched *w, const char *text)
+{
+	size_t n = strlen(text);
+
+	drain(w);
+	while (n > 0) {
+		size_t took = smtp_input(w->s, text, n);
+
+		text += took;
+		n -= took;
+		drain(w);
+	}
+}
+
+static struct watched *
+greeted(void)
+{
+	struct watched *w = xcalloc(1, sizeof(*w));
+
+	w->s = smtp_new(&ordinary);
+	hear(w, "220 mx\r\n");
+	hear(w, "250-mx\r\n250 PIPELINING\r\n");
+	ck_assert_str_eq(w->out, "EHLO client.example\r\n");
+	w->nout = 0;
+	ck_assert(smtp_idle(w->s));
+	return w;
+}
+
+static void
+dismiss(struct watched *w)
+{
+	smtp_free(&w->s);
+	ck_assert_ptr_null(w->s);
+	smtp_free(&w->s);
+	free(w);
+}
+
+static void
+hand(struct watched *w, const char *const *rcpts, size_t nrcpts, const char *body, size_t n)
+{
+	struct smtp_mail m = {.reverse_path = "a@x", .rcpts = rcpts, .nrcpts = nrcpts, .size = n};
+
+	w->body = body;
+	w->body_at = 0;
+	ck_assert(smtp_wants_mail(w->s));
+	smtp_mail(w->s, &m);
+	drain(w);
+}
+
+static size_t
+count(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	for (text = strstr(text, part); text != NULL; text = strstr(text + 1, part))
+		n++;
+	return n;
+}
+
+static const char *const one[] = {"b@y"};
+
+/* RFC 2920 3.1: not more commands than a window's worth while nobody has answered. */
+START_TEST(a_thousand_recipients_are_sent_a_window_at_a_time)
+{
+	enum { N = 1000 };
+	static char names[N][16];
+	static const char *rcpts[N];
+	struct watched *w = greeted();
+	size_t answered = 0;
+
+	for (size_t i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "r%zu@y", i);
+		rcpts[i] = names[i];
+	}
+	hand(w, rcpts, N, "x\r\n", 3);
+	while (count(w->out, "DATA\r\n") == 0 && answered < N + 10) {
+		size_t commands = count(w->out, "\r\n") - answered;
+
+		ck_assert_uint_le(commands, SMTP_WINDOW_COMMANDS);
+		ck_assert_uint_gt(commands, 0);
+		hear(w, "250 ok\r\n");
+		answered++;
+	}
+	for (; answered < N + 1; answered++)
+		hear(w, "250 ok\r\n");
+	hear(w, "354 go\r\n");
+	hear(w, "250 ok\r\n");
+	ck_assert_uint_eq(count(w->out, "RCPT TO"), N);
+	ck_assert_uint_eq(w->sent, N);
+	ck_assert_uint_eq(w->done, 1);
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(a_window_of_long_recipients_is_bounded_in_bytes)
+{
+	enum { N = 60, LONG = 900 };
+	static char names[N][LONG + 8];
+	static const char *rcpts[N];
+	struct watched *w = greeted();
+
+	for (size_t i = 0; i < N; i++) {
+		memset(names[i], 'x', LONG);
+		memcpy(names[i] + LONG, "@y", 3);
+		rcpts[i] = names[i];
+	}
+	hand(w, rcpts, N, "x\r\n", 3);
+	ck_assert_uint_gt(w->nout, SMTP_WINDOW_BYTES);
+	ck_assert_uint_lt(w->nout, SMTP_WINDOW_BYTES + 1100);
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(a_large_body_is_asked_for_in_blocks)
+{
+	enum { N = 3 * SMTP_BLOCK + 777 };
+	char *body = xmalloc(N);
+	struct watched *w = greeted();
+
+	for (size_t i = 0; i < N; i++)
+		body[i] = i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : 'x';
+	hand(w, one, 1, body, N);
+	hear(w, "250 ok\r\n250 ok\r\n354 go\r\n");
+	ck_assert_uint_eq(w->bodies, 4);
+	ck_assert_uint_eq(w->most_body, SMTP_BLOCK);
+	ck_assert(smtp_past_dot(w->s));
+	hear(w, "250 ok\r\n");
+	ck_assert_uint_eq(w->sent, 1);
+	ck_assert(!smtp_past_dot(w->s));
+	dismiss(w);
+	free(body);
+}
+END_TEST
+
+/* The worst there is: every byte becomes two, and the next message's commands follow. */
+START_TEST(the_output_has_room_for_the_worst_body)
+{
+	char *body = xmalloc(SMTP_BLOCK);
+	struct watched *w = greeted();
+
+	memset(body, '\n', SMTP_BLOCK);
+	hand(w, one, 1, body, SMTP_BLOCK);
+	hear(w, "250 ok\r\n250 ok\r\n354 go\r\n");
+	ck_assert_uint_eq(w->bodies, 1);
+	hear(w, "250 ok\r\n");
+	ck_assert_uint_eq(w->sent, 1);
+	dismiss(w);
+	free(body);
+}
+END_TEST
+
+START_TEST(an_idle_connection_keeps_no_buffers)
+{
+	struct watched *w = greeted();
+
+	hand(w, one, 1, "x\r\n", 3);
+	hear(w, "250 ok\r\n250 ok\r\n354 go\r\n");
+	hear(w, "250 ok\r\n");
+	ck_assert(smtp_idle(w->s));
+	ck_assert_ptr_null(w->s->flight);
+	ck_assert_ptr_null(w->s->notes);
+	ck_assert_ptr_null(w->s->verdicts);
+	ck_assert_ptr_null(w->s->out.mem);
+	ck_assert_ptr_null(w->s->reply.raw.mem);
+	ck_assert_uint_lt(sizeof(*w->s), 1024);
+	/* But not in the middle of a reply. */
+	hear(w, "4");
+	hear(w, "21 bye\r\n");
+	ck_assert_uint_eq(w->closed, 1);
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(patience_starts_when_a_command_reaches_the_head)
+{
+	struct watched *w = greeted();
+	unsigned a, b;
+
+	ck_assert_int_eq(smtp_patience(w->s, &a), 0);
+	hand(w, one, 1, "x\r\n", 3);
+	ck_assert_int_eq(smtp_patience(w->s, &b), 300);
+	ck_assert_uint_ne(a, b);
+	hear(w, "250-half of a"); /* a deadline covers the whole reply */
+	ck_assert_int_eq(smtp_patience(w->s, &a), 300);
+	ck_assert_uint_eq(a, b);
+	hear(w, " reply\r\n250 and the rest\r\n");
+	ck_assert_int_eq(smtp_patience(w->s, &a), 300);
+	ck_assert_uint_ne(a, b);
+	hear(w, "250 ok\r\n");
+	ck_assert_int_eq(smtp_patience(w->s, &b), 120);
+	ck_assert_uint_ne(a, b);
+	hear(w, "354 go\r\n");
+	ck_assert_int_eq(smtp_patience(w->s, &a), 600);
+	ck_assert_uint_ne(a, b);
+	dismiss(w);
+}
+END_TEST
+
+/* RFC 5321 4.5.3.2.5, 4.5.3.2.6 */
+START_TEST(patience_for_a_body_starts_anew_with_each_block)
+{
+	static char body[2 * SMTP_BLOCK];
+	struct smtp_mail m = {.reverse_path = "", .rcpts = one, .nrcpts = 1, .size = sizeof(body)};
+	struct watched *w = greeted();
+	struct smtp_event e;
+	const char *data;
+	unsigned a, b;
+
+	memset(body, 'x', sizeof(body));
+	smtp_mail(w->s, &m);
+	drain(w);
+	hear(w, "250 ok\r\n250 ok\r\n");
+	ck_assert_uint_eq(smtp_input(w->s, "354 go\r\n", 8), 8);
+	ck_assert(smtp_next_event(w->s, &e) && e.type == SMTP_BODY);
+	smtp_body(w->s, e.mail, body, e.want);
+	ck_assert_int_eq(smtp_patience(w->s, &a), 180);
+	smtp_sent(w->s, 1); /* a byte is not a block */
+	ck_assert_int_eq(smtp_patience(w->s, &b), 180);
+	ck_assert_uint_eq(a, b);
+	ck_assert(!smtp_next_event(w->s, &e));
+	smtp_sent(w->s, smtp_output(w->s, &data));
+	ck_assert_int_eq(smtp_patience(w->s, &b), 180);
+	ck_assert_uint_ne(a, b);
+	ck_assert(smtp_next_event(w->s, &e) && e.type == SMTP_BODY);
+	smtp_body(w->s, e.mail, body, e.want);
+	smtp_sent(w->s, smtp_output(w->s, &data) - 1);
+	ck_assert(!smtp_past_dot(w->s));
+	ck_assert_int_eq(smtp_patience(w->s, &a), 180);
+	smtp_sent(w->s, 1);
+	ck_assert(smtp_past_dot(w->s));
+	ck_assert_int_eq(smtp_patience(w->s, &b), 600);
+	ck_assert_uint_ne(a, b);
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(patience_can_be_configured)
+{
+	struct smtp_options o = ordinary;
+	unsigned serial;
+	struct smtp *s;
+
+	o.patience_s[SMTP_WAIT_GREETING] = 7;
+	s = smtp_new(&o);
+	ck_assert_int_eq(smtp_patience(s, &serial), 7);
+	smtp_free(&s);
+}
+END_TEST
+
+static char traced[4096];
+
+static void
+on_trace(void *ctx, char dir, const char *line)
+{
+	size_t n = strlen(traced);
+
+	(void)ctx;
+	snprintf(traced + n, sizeof(traced) - n, "%c %s\n", dir, line);
+}
+
+START_TEST(the_conversation_can_be_watched)
+{
+	struct watched *w = xcalloc(1, sizeof(*w));
+
+	traced[0] = '\0';
+	w->s = smtp_new(&ordinary);
+	smtp_trace(w->s, on_trace, NULL);
+	hear(w, "220-\x1b[2J\r\n220 mx\r\n");
+	hear(w, "250-mx\r\n250 PIPELINING\r\n");
+	hand(w, one, 1, ".x\r\n", 4);
+	hear(w, "250 ok\r\n250 ok\r\n354\r\n");
+	hear(w, "what?\r\n");
+	ck_assert_str_eq(traced, "< 220-?[2J\n< 220 mx\n> EHLO client.example\n"
+				 "< 250-mx\n< 250 PIPELINING\n"
+				 "> MAIL FROM:<a@x>\n> RCPT TO:<b@y>\n> DATA\n"
+				 "< 250 ok\n< 250 ok\n< 354\n"
+				 "> (4 octets of message)\n> .\n< what?\n");
+	traced[0] = '\0';
+	smtp_trace_line(w->s, '>', "AUTH PLAIN AGZvbwBiYXI=", 23);
+	smtp_trace_line(w->s, '>', "auth login", 10);
+	ck_assert_str_eq(traced, "> AUTH ***\n> AUTH ***\n");
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(nothing_comes_after_the_close)
+{
+	struct watched *w = greeted();
+	const char *data;
+
+	hear(w, "421 bye\r\n");
+	ck_assert_uint_eq(w->closed, 1);
+	ck_assert(!smtp_wants_mail(w->s));
+	smtp_quit(w->s);
+	smtp_stop(w->s);
+	smtp_timeout(w->s);
+	smtp_lost(w->s, "gone");
+	smtp_body(w->s, 1, "", 0);
+	smtp_body_failed(w->s, 1, "gone");
+	hear(w, "250 ok\r\n421 bye\r\n");
+	ck_assert_uint_eq(w->closed, 1);
+	ck_assert_uint_eq(smtp_output(w->s, &data), 0);
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(a_body_that_comes_too_late_is_not_taken)
+{
+	struct smtp_mail m = {.reverse_path = "", .rcpts = one, .nrcpts = 1, .size = 3};
+	struct watched *w = greeted();
+	struct smtp_event e;
+	const char *data;
+
+	smtp_mail(w->s, &m);
+	drain(w);
+	hear(w, "250 ok\r\n250 ok\r\n");
+	smtp_input(w->s, "354 go\r\n", 8);
+	ck_assert(smtp_next_event(w->s, &e) && e.type == SMTP_BODY);
+	smtp_input(w->s, "554 no\r\n", 8);
+	smtp_body(w->s, e.mail, "x\r\n", 3);
+	ck_assert_uint_eq(smtp_output(w->s, &data), 0);
+	drain(w);
+	ck_assert_uint_eq(w->closed, 1);
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(input_stops_at_the_first_event)
+{
+	struct watched *w = greeted();
+	const char *const two[] = {"b@y", "c@y"};
+	struct smtp_event e;
+
+	hand(w, two, 2, "x\r\n", 3);
+	ck_assert_uint_eq(smtp_input(w->s, "250 ok\r\n550 no\r\n550 no\r\n", 24), 16);
+	ck_assert_uint_eq(smtp_input(w->s, "550 no\r\n", 8), 0);
+	ck_assert(smtp_next_event(w->s, &e));
+	ck_assert_int_eq(e.type, SMTP_SETTLED);
+	ck_assert_uint_eq(smtp_input(w->s, "550 no\r\n", 8), 8);
+	drain(w);
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(mail_that_was_not_wanted_is_a_bug)
+{
+	struct smtp *s = smtp_new(&ordinary);
+	struct smtp_mail m = {.reverse_path = "", .rcpts = one, .nrcpts = 1, .size = 3};
+
+	smtp_mail(s, &m);
+}
+END_TEST
+
+START_TEST(a_name_that_was_not_checked_is_a_bug)
+{
+	struct smtp_options o = ordinary;
+
+	o.helo = "two words";
+	smtp_new(&o);
+}
+END_TEST
+
+START_TEST(more_body_than_was_asked_for_is_a_bug)
+{
+	struct smtp_mail m = {.reverse_path = "", .rcpts = one, .nrcpts = 1, .size = 3};
+	struct watched *w = greeted();
+	struct smtp_event e;
+
+	smtp_mail(w->s, &m);
+	drain(w);
+	hear(w, "250 ok\r\n250 ok\r\n");
+	smtp_input(w->s, "354 go\r\n", 8);
+	smtp_next_event(w->s, &e);
+	smtp_body(w->s, e.mail, "xxxx", 4);
+}
+END_TEST
+
+static void
+add_caller_tests(TCase *tc)
+{
+	tcase_add_test(tc, a_thousand_recipients_are_sent_a_window_at_a_time);
+	tcase_add_test(tc, a_window_of_long_recipients_is_bounded_in_bytes);
+	tcase_add_test(tc, a_large_body_is_asked_for_in_blocks);
+	tcase_add_test(tc, the_output_has_room_for_the_worst_body);
+	tcase_add_test(tc, an_idle_connection_keeps_no_buffers);
+	tcase_add_test(tc, patience_starts_when_a_command_reaches_the_head);
+	tcase_add_test(tc, patience_for_a_body_starts_anew_with_each_block);
+	tcase_add_test(tc, patience_can_be_configured);
+	tcase_add_test(tc, the_conversation_can_be_watched);
+	tcase_add_test(tc, nothing_comes_after_the_close);
+	tcase_add_test(tc, a_body_that_comes_too_late_is_not_taken);
+	tcase_add_test(tc, input_stops_at_the_first_event);
+	tcase_add_test_raise_signal(tc, mail_that_was_not_wanted_is_a_bug, SIGABRT);
+	tcase_add_test_raise_signal(tc, a_name_that_was_not_checked_is_a_bug, SIGABRT);
+	tcase_add_test_raise_signal(tc, more_body_than_was_asked_for_is_a_bug, SIGABRT);
+}
+
+Suite *
+suite_smtp(void)
+{
+	Suite *s = suite_create("smtp");
+	TCase *matrix = tcase_create("matrix"), *caller = tcase_create("caller");
+
+	tcase_add_loop_test(matrix, whatever_the_server_says_wherever_it_says_it, 0, 32);
+	tcase_set_timeout(matrix, 60);
+	suite_add_tcase(s, matrix);
+	add_caller_tests(caller);
+	suite_add_tcase(s, caller);
+	return s;
+}
