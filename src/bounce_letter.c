@@ -9,6 +9,8 @@
 
 enum { BLOCK = 32 * 1024, FOLD_AT = 76 };
 
+static const char spaces[] = " \t\r\n"; /* between words; a line break in a text is one, too */
+
 bool
 letter_has_eightbit(const char *data, size_t n)
 {
@@ -91,8 +93,8 @@ letter_fold(struct letter *l, const char *text, const char *indent)
 {
 	bool first = true;
 
-	for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
-		size_t word = strcspn(text, " ");
+	for (text += strspn(text, spaces); *text != '\0'; text += strspn(text, spaces)) {
+		size_t word = strcspn(text, spaces);
 		size_t room;
 
 		if (!first && l->column + 1 + word > FOLD_AT) {

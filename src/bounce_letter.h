@@ -32,7 +32,7 @@ void letter_adds(struct letter *l, const char *text);
 void letter_addf(struct letter *l, const char *fmt, ...) LOG_PRINTF(2, 3); /* up to 2 KiB */
 
 /*
- * Adds text that may be long, and CRLF: folded at spaces (RFC 5322 2.2.3), with `indent` before each
+ * Adds text that may be long, and CRLF: folded at white space (RFC 5322 2.2.3), with `indent` before each
  * line but the first; a word that alone is longer than a line may be is cut, at a character's border.
  */
 void letter_fold(struct letter *l, const char *text, const char *indent);

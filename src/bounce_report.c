@@ -197,6 +197,19 @@ put_person(struct letter *l, const struct report *r, const struct recipient *rc)
 	}
 }
 
+/* A host name, or an address literal in brackets (RFC 3464 2.3.5, 9.3). */
+static void
+put_remote_mta(struct letter *l, const char *mta)
+{
+	bool v6 = strchr(mta, ':') != NULL;
+	bool literal = v6 || strspn(mta, "0123456789.") == strlen(mta);
+	char typed[FIELD_MAX];
+
+	snprintf(typed, sizeof(typed), "dns; %s%s%s%s", literal ? "[" : "", v6 ? "IPv6:" : "", mta,
+	    literal ? "]" : "");
+	put_status_field(l, "Remote-MTA", typed);
+}
+
 /* For programs: the per-recipient fields (RFC 3464 2.3). */
 static void
 put_recipient(struct letter *l, const struct report *r, const struct recipient *rc)
@@ -220,10 +233,8 @@ put_recipient(struct letter *l, const struct report *r, const struct recipient *
 	put_status_field(l, "Final-Recipient", typed);
 	put_status_field(l, "Action", r->kind == BOUNCE_FAILED ? "failed" : "delayed");
 	put_status_field(l, "Status", reason.status);
-	if (extra_field(rc->extra, "mta", value, sizeof(value))) {
-		snprintf(typed, sizeof(typed), "dns; %s", value);
-		put_status_field(l, "Remote-MTA", typed);
-	}
+	if (rc->mta != NULL && rc->mta[0] != '\0' && rc->mta[0] != '/')
+		put_remote_mta(l, rc->mta);
 	if (reason.code != 0) {
 		snprintf(typed, sizeof(typed), "smtp; %s", reason.line);
 		put_status_field(l, "Diagnostic-Code", typed);

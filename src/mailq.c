@@ -92,6 +92,14 @@ is_listed(const struct envelope *e, const struct recipient *rc)
 	return rc->status != RCPT_DELIVERED;
 }
 
+/* Texts of a control file are printable, but for newlines. */
+static void
+print_text(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		putc(*text == '\n' ? '?' : *text, out);
+}
+
 static void
 print_recipients(FILE *out, const struct envelope *e)
 {
@@ -102,10 +110,14 @@ print_recipients(FILE *out, const struct envelope *e)
 
 		if (!is_listed(e, rc))
 			continue;
-		if (rc->reason != NULL)
-			fprintf(out, "        (%s%s)\n",
-			    rc->status == RCPT_FAILED ? "failed: " : "", rc->reason);
-		fprintf(out, "%41s%s\n", "", rc->address);
+		if (rc->reason != NULL) {
+			fputs(rc->status == RCPT_FAILED ? "        (failed: " : "        (", out);
+			print_text(out, rc->reason);
+			fputs(")\n", out);
+		}
+		fprintf(out, "%41s", "");
+		print_text(out, rc->address);
+		putc('\n', out);
 	}
 }
 
@@ -132,8 +144,9 @@ print_entry(struct mailq *q, const char *id, const struct envelope *e)
 	date_column(submitted, date);
 	str_duration_text(q->now - submitted, age, sizeof(age));
 	begin_entry(q);
-	fprintf(q->out, "%-21s %8" PRIu64 " %s  %s\n%41s%s old, ", marked, e->size, date, sender,
-	    "", age);
+	fprintf(q->out, "%-21s %8" PRIu64 " %s  ", marked, e->size, date);
+	print_text(q->out, sender);
+	fprintf(q->out, "\n%41s%s old, ", "", age);
 	print_next_try(q->out, e, active, q->now);
 	fputc('\n', q->out);
 	print_recipients(q->out, e);

@@ -361,18 +361,29 @@ count(struct messages_counts *c, enum rcpt_status status)
 		c->deferred++;
 }
 
+/* Who said so, for the report: the host's name out of "mx.example.net[192.0.2.1]:25". */
+static void
+remember_mta(struct recipient *r, const char *relay, const struct verdict *v)
+{
+	free(r->mta);
+	r->mta = NULL;
+	if (relay != NULL && v->code != 0)
+		r->mta = xstrndup(relay, strcspn(relay, "["));
+}
+
 static void
 job_settle(struct job *j, size_t rcpt, const struct verdict *v)
 {
 	struct message *m = work_of(j)->message;
 	size_t index = j->rcpts[rcpt].index;
-	const struct recipient *r = &m->envelope.rcpts[index];
+	struct recipient *r = &m->envelope.rcpts[index];
 	struct outcome o;
 
 	decide(m, v, &o);
 	log_outcome(m, j, r->address, &o);
 	envelope_write_remote(&m->lines, r, o.status, o.reason);
 	envelope_settle(&m->envelope, index, o.status, o.reason);
+	remember_mta(r, j->relay, v);
 	m->durable |= o.status == RCPT_DELIVERED || o.status == RCPT_FAILED;
 	if (o.status != RCPT_DELIVERED && o.status != RCPT_FAILED) {
 		m->deferred = true;

@@ -31,6 +31,7 @@ envelope_free(struct envelope *e)
 		free(e->rcpts[i].address);
 		free(e->rcpts[i].extra);
 		free(e->rcpts[i].reason);
+		free(e->rcpts[i].mta);
 	}
 	free(e->rcpts);
 	free(e->sender);

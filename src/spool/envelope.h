@@ -31,6 +31,7 @@ struct recipient {
 	char *
 	    extra; /* name=value fields behind the remote line (notify, orcpt), as written; or NULL */
 	char *reason; /* the last text, NULL: none */
+	char *mta; /* in memory only: the host whose reply that is, NULL: none or unknown */
 	enum rcpt_status status;
 	unsigned report; /* FAILED: the N of the report|N line that covers it; 0: none yet */
 };

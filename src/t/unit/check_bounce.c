@@ -501,29 +501,58 @@ START_TEST(what_came_with_the_recipient_is_told)
 
 	queued(&e, &(struct testspool_message){0});
 	envelope_settle(&e, 0, RCPT_FAILED, "550 5.1.1 no");
-	e.rcpts[0].extra =
-	    xstrdup("notify=failure|orcpt=rfc822;bob+2Bx@example.net|mta=mx.example.net");
+	e.rcpts[0].extra = xstrdup("notify=failure|orcpt=rfc822;bob+2Bx@example.net|x=y");
 	text = report(&e, BOUNCE_FAILED);
 	assert_has(text, "\r\nOriginal-Recipient: rfc822; bob+x@example.net\r\nFinal-Recipient: ");
-	assert_has(text, "\r\nRemote-MTA: dns; mx.example.net\r\n");
+	assert_lacks(text, "Remote-MTA");
 	free(text);
 	envelope_free(&e);
+}
+END_TEST
+
+START_TEST(host_that_refused_is_named)
+{
+	static const char *const t[][2] = {{"mx.example.net", "mx.example.net"},
+	    {"192.0.2.1", "[192.0.2.1]"}, {"2001:db8::1", "[IPv6:2001:db8::1]"},
+	    {"/run/lmtp", NULL}};
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct envelope e;
+		char *text, line[100];
+
+		queued(&e, &(struct testspool_message){0});
+		envelope_settle(&e, 0, RCPT_FAILED, "550 5.1.1 no");
+		e.rcpts[0].mta = xstrdup(t[i][0]);
+		text = report(&e, BOUNCE_FAILED);
+		snprintf(line, sizeof(line), "\r\nRemote-MTA: dns; %s\r\n",
+		    t[i][1] != NULL ? t[i][1] : "");
+		if (t[i][1] != NULL)
+			assert_has(text, line);
+		else
+			assert_lacks(text, "Remote-MTA");
+		free(text);
+		envelope_free(&e);
+	}
 }
 END_TEST
 
 START_TEST(hostile_fields_do_not_get_out_of_their_lines)
 {
 	static const char body[] = "Message-ID: <a\r\n\tb@c>\r\nX: y\r\n\r\nx\r\n";
+	static const char *const odd[] = {"bob\n\n--x@example.net", NULL};
 	struct envelope e;
 	struct part parts[3];
 	char *text;
 
-	queued(&e, &(struct testspool_message){.body = body});
-	envelope_settle(&e, 0, RCPT_FAILED, "550 5.1.1 no");
+	queued(&e, &(struct testspool_message){.body = body, .recipients = odd});
+	envelope_settle(&e, 0, RCPT_FAILED, "550 5.1.1 no\nStatus: 2.0.0");
 	e.rcpts[0].extra = xstrdup("orcpt=rfc822;a+0D+0ABcc: eve@example.net");
 	text = report(&e, BOUNCE_FAILED);
 	ck_assert_uint_eq(parse(text, parts), 3);
 	assert_lacks(text, "In-Reply-To");
+	assert_lacks(text, "\nStatus: 2.0.0");
+	assert_has(text, "\r\nbob --x@example.net\r\n");
 	assert_has(text, "Original-Recipient: rfc822; a??Bcc: eve@example.net\r\n");
 	free(text);
 	envelope_free(&e);
@@ -755,6 +784,7 @@ suite_bounce(void)
 	tcase_add_test(tc, delay_names_those_who_wait_and_until_when);
 	tcase_add_test(tc, reasons_become_status_and_diagnostic);
 	tcase_add_test(tc, what_came_with_the_recipient_is_told);
+	tcase_add_test(tc, host_that_refused_is_named);
 	tcase_add_test(tc, hostile_fields_do_not_get_out_of_their_lines);
 	tcase_add_test(tc, report_made_before_is_not_made_again);
 	tcase_add_test(tc, report_that_fails_goes_to_the_postmaster_and_then_to_nobody);

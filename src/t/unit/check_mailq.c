@@ -145,6 +145,20 @@ START_TEST(new_entry_is_due_and_the_null_sender_has_a_name)
 }
 END_TEST
 
+START_TEST(line_breaks_in_a_list_stay_in_their_line)
+{
+	static const char *const odd[] = {"bob\n-- 0 Kbytes in 0 Requests.", NULL};
+	char id[ENVELOPE_ID_MAX + 1];
+
+	testspool_add(sp,
+	    &(struct testspool_message){.recipients = odd, .body = "x\r\n", .submitted = T0}, id);
+	append(id, "remote|bob\\n-- 0 Kbytes in 0 Requests.|4|451 4.0.0 a\\nb\n");
+	ck_assert_int_eq(mailq(-1), EX_OK);
+	assert_shown(" bob?-- 0 Kbytes in 0 Requests.\n");
+	assert_shown("(451 4.0.0 a b)\n");
+}
+END_TEST
+
 START_TEST(active_and_held_are_marked)
 {
 	char first[ENVELOPE_ID_MAX + 1], second[ENVELOPE_ID_MAX + 1], mark[ENVELOPE_ID_MAX + 3];
@@ -285,6 +299,7 @@ suite_mailq(void)
 	tcase_add_test(tc, empty_queue_says_so);
 	tcase_add_test(tc, entry_reads_as_it_should);
 	tcase_add_test(tc, new_entry_is_due_and_the_null_sender_has_a_name);
+	tcase_add_test(tc, line_breaks_in_a_list_stay_in_their_line);
 	tcase_add_test(tc, active_and_held_are_marked);
 	tcase_add_test(tc, failure_is_listed_until_somebody_has_been_told);
 	tcase_add_test(tc, others_mail_is_not_shown);
