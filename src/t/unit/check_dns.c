@@ -94,31 +94,13 @@ put(struct ns_end *e, const uint8_t *msg, size_t n)
 		ck_assert_int_eq(errno, EPIPE);
 }
 
+/* What arrives before the right answer; msg is the right one again afterwards. */
 static void
-udp_query(struct ns_end *e, const uint8_t *q, size_t qlen)
+forge(struct ns_end *e, uint8_t *msg, size_t n)
 {
-	static uint8_t msg[DNS_FAKE_MAX];
-	struct ns *s = e->ns;
-	size_t n;
+	uint8_t id = msg[0], flags = msg[3];
 
-	s->udp++;
-	s->edns = q[11] == 1;
-	s->id = (uint16_t)(q[0] << 8 | q[1]);
-	if (s->manner == SILENT)
-		return;
-	n = dns_fake_answer(&s->zone, q, qlen, false, msg);
-	switch (s->manner) {
-	case LOSES_FIRST:
-		if (s->udp == 1)
-			return;
-		break;
-	case LATE:
-		if (s->udp == 1) {
-			buf_add(&s->held, msg, n);
-			return;
-		}
-		put(e, (const uint8_t *)buf_data(&s->held), buf_len(&s->held));
-		return;
+	switch (e->ns->manner) {
 	case WRONG_ID:
 		msg[1] ^= 1;
 		msg[n - 1] ^= 1; /* another address */
@@ -133,40 +115,63 @@ udp_query(struct ns_end *e, const uint8_t *q, size_t qlen)
 		break;
 	case FLOOD:
 	case ONLY_FLOOD:
+		msg[3] = 0x83; /* NXDOMAIN */
 		for (int i = 1; i <= 100; i++) {
-			msg[0] = (uint8_t)(q[0] + i);
-			msg[3] = 0x83; /* NXDOMAIN */
+			msg[0] = (uint8_t)(id + i);
 			put(e, msg, n);
 		}
-		if (s->manner == ONLY_FLOOD)
-			return;
-		n = dns_fake_answer(&s->zone, q, qlen, false, msg);
+		msg[0] = id;
+		msg[3] = flags;
 		break;
-	case CUT:
-		n--;
-		break;
-	case BADVERS: {
-		static struct dns_packet p;
-
-		if (!s->edns)
-			break;
-		dns_packet_start(&p, s->id, 0x8180);
-		dns_packet_question(&p, "a.example", DNS_A);
-		dns_packet_rr(&p, 3, ".", 41, 1u << 24);
-		put(e, p.bytes, p.len);
-		return;
-	}
-	case HATES_EDNS:
-		if (!s->edns)
-			break;
-		memset(msg + 4, 0, 8);
-		msg[3] = 0x81;
-		put(e, msg, 12);
-		return;
 	default:
 		break;
 	}
-	put(e, msg, n);
+}
+
+static void
+say_badvers(struct ns_end *e)
+{
+	static struct dns_packet p;
+
+	dns_packet_start(&p, e->ns->id, 0x8180);
+	dns_packet_question(&p, "a.example", DNS_A);
+	dns_packet_rr(&p, 3, ".", 41, 1u << 24);
+	put(e, p.bytes, p.len);
+}
+
+static void
+udp_query(struct ns_end *e, const uint8_t *q, size_t qlen)
+{
+	static uint8_t msg[DNS_FAKE_MAX];
+	struct ns *s = e->ns;
+	size_t n = dns_fake_answer(&s->zone, q, qlen, false, msg);
+
+	s->udp++;
+	s->edns = q[11] == 1;
+	s->id = (uint16_t)(q[0] << 8 | q[1]);
+	if (s->manner == SILENT || (s->manner == LOSES_FIRST && s->udp == 1))
+		return;
+	if (s->manner == LATE) {
+		if (s->udp == 1)
+			buf_add(&s->held, msg, n);
+		else
+			put(e, (const uint8_t *)buf_data(&s->held), buf_len(&s->held));
+		return;
+	}
+	if (s->manner == BADVERS && s->edns) {
+		say_badvers(e);
+		return;
+	}
+	if (s->manner == HATES_EDNS && s->edns) {
+		memset(msg + 4, 0, 8);
+		msg[3] = 0x81;
+		n = 12;
+	}
+	if (s->manner == CUT)
+		n--;
+	forge(e, msg, n);
+	if (s->manner != ONLY_FLOOD)
+		put(e, msg, n);
 }
 
 static void
@@ -720,6 +725,7 @@ START_TEST(no_edns)
 	assert_address(&a, "192.0.2.80");
 	ck_assert_uint_eq(ns[0].udp, 2);
 	ck_assert(!ns[0].edns);
+	ck_assert_uint_eq(net_fake_connects(ns[0].address), 2); /* another socket, another id */
 	ck_assert_int_eq(a.at_ms, 1000000);
 }
 END_TEST
@@ -1313,7 +1319,7 @@ START_TEST(resolv_conf_changes_in_flight)
 	ns[0].manner = SILENT;
 	ask(&a, "a.example", DNS_A);
 	reactor_turn(reactor);
-	write_conf("nameserver 192.0.2.3\n");
+	write_conf("nameserver 192.0.2.3\nnameserver 192.0.2.1\n");
 	pass(1000);
 	ask(&b, "b.example", DNS_A);
 	run();
@@ -1321,6 +1327,8 @@ START_TEST(resolv_conf_changes_in_flight)
 	ck_assert_uint_eq(ns[1].udp, 1);
 	ck_assert_uint_eq(ns[2].udp, 1);
 	ck_assert_int_eq(a.at_ms, 1003000);
+	lookup("c.example", DNS_A); /* that one was silent says nothing about the new first */
+	ck_assert_uint_eq(ns[2].udp, 2);
 	unlink(conf);
 }
 END_TEST
