@@ -8,6 +8,7 @@
 #include "submit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,7 +27,12 @@
 #include "submit_header.h"
 #include "submit_intake.h"
 
-enum { RECEIVED_MAX = 100, INPUT_SIZE = 64 * 1024, HEADER_OUT_MAX = 20 * 1024 * 1024 };
+enum {
+	RECEIVED_MAX = 100,
+	INPUT_SIZE = 64 * 1024,
+	HEADER_OUT_MAX = 20 * 1024 * 1024,
+	SHOWN_MAX = 200
+};
 
 volatile sig_atomic_t submit_stop;
 
@@ -72,7 +78,8 @@ static bool
 refuse_system(struct submission *s, const char *doing, int error)
 {
 	bool may_pass = error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE ||
-			error == ENOMEM || error == EINTR;
+			error == ENOMEM || error == EINTR ||
+			error == EFBIG; /* the caller's limit on file sizes */
 
 	return refuse(s, may_pass ? EX_TEMPFAIL : EX_IOERR, "%s: %s", doing, strerror(error));
 }
@@ -92,7 +99,8 @@ qualify(struct submission *s, const char *mailbox, enum address_error e, char fu
 	}
 	if (e == ADDRESS_OK)
 		return true;
-	return refuse(s, EX_DATAERR, "%s: %s (%s)", mailbox, address_error_text(e),
+	return refuse(s, EX_DATAERR, "%.*s%s: %s (%s)", SHOWN_MAX, mailbox,
+	    strlen(mailbox) > SHOWN_MAX ? "..." : "", address_error_text(e),
 	    e == ADDRESS_NONASCII ? "5.6.7" : "5.1.3");
 }
 
@@ -118,19 +126,34 @@ set_sender(void *ctx, const char *mailbox, enum address_error e)
 		s->e.sender = xstrdup(full);
 }
 
-/* A login need not look like a local part; what cannot be one in any form is named by number. */
-static void
-set_login_sender(struct submission *s)
+/* The caller's own address, allocated. A login need not look like a local part; what cannot be one
+ * even with quotes is named by its number. NULL and a refusal: the domain is none. */
+static char *
+login_address(struct submission *s)
 {
 	const char *login = s->o->login == NULL ? "" : s->o->login;
-	char local[ADDRESS_MAX], full[2 * ADDRESS_MAX];
-	bool bare = address_is_dot_atom(login, strlen(login));
+	char full[2 * ADDRESS_MAX];
+	char *address = NULL;
+	struct buf local;
 
-	snprintf(local, sizeof(local), bare ? "%s" : "\"%s\"", login);
-	if (login[0] == '\0' || address_check(local, true) != ADDRESS_OK)
-		snprintf(local, sizeof(local), "uid%lld", s->o->uid);
-	if (qualify(s, local, ADDRESS_OK, full))
-		s->e.sender = xstrdup(full);
+	buf_init(&local, ADDRESS_MAX);
+	if (address_is_dot_atom(login, strlen(login))) {
+		buf_adds(&local, login);
+	} else {
+		buf_addc(&local, '"');
+		for (const char *p = login; *p != '\0'; p++)
+			buf_addf(&local, "%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p);
+		buf_addc(&local, '"');
+	}
+	if (login[0] == '\0' || local.overflow ||
+	    address_check(buf_str(&local), true) != ADDRESS_OK) {
+		buf_clear(&local);
+		buf_addf(&local, "uid%lld", s->o->uid);
+	}
+	if (qualify(s, buf_str(&local), ADDRESS_OK, full))
+		address = xstrdup(full);
+	buf_free(&local);
+	return address;
 }
 
 static bool
@@ -139,7 +162,7 @@ begin_envelope(struct submission *s)
 	const struct submit_options *o = s->o;
 
 	if (o->sender == NULL)
-		set_login_sender(s);
+		s->e.sender = login_address(s);
 	else if (o->sender[0] == '\0')
 		s->e.sender = xstrdup("");
 	else if (address_argument(o->sender, set_sender, s) == 0)
@@ -155,9 +178,12 @@ begin_envelope(struct submission *s)
 	return s->rc == 0;
 }
 
+/* A file opened now would get the number of an input that is closed, and be read as the message. */
 static bool
 begin_draft(struct submission *s)
 {
+	if (fcntl(s->o->input, F_GETFD) == -1)
+		return refuse(s, EX_NOINPUT, "reading the message: %s", strerror(errno));
 	if (draft_open(s->sp, &s->draft) == -1)
 		return refuse(s, errno == EACCES || errno == EROFS ? EX_CANTCREAT : EX_TEMPFAIL,
 		    "making a file in %s: %s", spool_path(s->sp), strerror(errno));
@@ -197,12 +223,10 @@ add_from(struct submission *s)
 
 	if (name == NULL)
 		name = o->sender == NULL && o->gecos_name != NULL ? o->gecos_name : "";
-	if (address[0] == '\0') { /* the null sender: the mail is the caller's all the same */
-		s->e.sender = NULL;
-		set_login_sender(s);
-		address = own = s->e.sender;
-		s->e.sender = xstrdup("");
-	}
+	if (address[0] == '\0') /* the null sender: the mail is the caller's all the same */
+		address = own = login_address(s);
+	if (address == NULL)
+		return;
 	buf_init(&phrase, INPUT_SIZE);
 	address_phrase(&phrase, name);
 	fold = buf_len(&phrase) + strlen(address) + strlen("From:  <>") > LINE_WANTED;
@@ -283,7 +307,7 @@ read_some(struct submission *s)
 			refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
 			return -1;
 		}
-		if (poll(&pfd, 1, 1000) == 0)
+		if (poll(&pfd, 1, 1000) <= 0) /* nothing yet, or a signal: see which */
 			continue;
 		n = sys.read(s->o->input, s->input, sizeof(s->input));
 		if (n != -1 || (errno != EINTR && errno != EAGAIN))
