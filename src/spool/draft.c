@@ -214,7 +214,9 @@ draft_commit(struct spool *sp, struct draft *d, const struct envelope *e, const 
 		if (!envelope_id_ok(id))
 			bug("draft_commit under a name that is no id");
 		if (sys.fstatat(sp->ctl, id, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-			errno = EEXIST;
+			/* Perhaps by one who died before he synced it; who hears this relies on it. */
+			if (durable_sync(sp->ctl) == 0)
+				errno = EEXIST;
 			return -1;
 		}
 		if (errno != ENOENT)

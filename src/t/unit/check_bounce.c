@@ -579,6 +579,30 @@ START_TEST(report_made_before_is_not_made_again)
 }
 END_TEST
 
+static int
+no_sync(int fd)
+{
+	(void)fd;
+	errno = EIO;
+	return -1;
+}
+
+/* Its maker may have died before he synced it: no "reported" may rest on that. */
+START_TEST(report_made_before_counts_only_when_synced)
+{
+	struct envelope e;
+	char id[ENVELOPE_ID_MAX + 1];
+
+	queued(&e, &(struct testspool_message){0});
+	envelope_settle(&e, 0, RCPT_FAILED, "550 5.1.1 no");
+	ck_assert_int_eq(make(&e, BOUNCE_FAILED, 1, id), BOUNCE_MADE);
+	sys.fsync = no_sync;
+	ck_assert_int_eq(make(&e, BOUNCE_FAILED, 1, id), BOUNCE_ERROR);
+	ck_assert_int_eq(errno, EIO);
+	envelope_free(&e);
+}
+END_TEST
+
 START_TEST(report_that_fails_goes_to_the_postmaster_and_then_to_nobody)
 {
 	struct envelope e, second;
@@ -787,6 +811,7 @@ suite_bounce(void)
 	tcase_add_test(tc, host_that_refused_is_named);
 	tcase_add_test(tc, hostile_fields_do_not_get_out_of_their_lines);
 	tcase_add_test(tc, report_made_before_is_not_made_again);
+	tcase_add_test(tc, report_made_before_counts_only_when_synced);
 	tcase_add_test(tc, report_that_fails_goes_to_the_postmaster_and_then_to_nobody);
 	tcase_add_test(tc, without_a_postmaster_nobody_hears_of_a_failed_report);
 	tcase_add_test(tc, delay_of_a_report_is_nobodys_business);
