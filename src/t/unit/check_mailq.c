@@ -257,6 +257,36 @@ START_TEST(unreadable_queue_is_not_called_empty)
 }
 END_TEST
 
+static ssize_t
+bad_disk(int fd, void *buf, size_t n)
+{
+	(void)fd;
+	(void)buf;
+	(void)n;
+	errno = EIO;
+	return -1;
+}
+
+static ssize_t
+bad_disk_at(int fd, void *buf, size_t n, off_t at)
+{
+	(void)at;
+	return bad_disk(fd, buf, n);
+}
+
+START_TEST(unreadable_entry_is_counted_and_said)
+{
+	char id[ENVELOPE_ID_MAX + 1];
+
+	add(id, NULL, 0);
+	sys.read = bad_disk;
+	sys.pread = bad_disk_at;
+	ck_assert_int_eq(mailq(-1), EX_TEMPFAIL);
+	assert_shown(" cannot be read: ");
+	ck_assert_str_eq(last_line(), "-- 0 Kbytes in 1 Request.\n");
+}
+END_TEST
+
 START_TEST(entries_come_oldest_first)
 {
 	char ids[50][ENVELOPE_ID_MAX + 1];
@@ -305,6 +335,7 @@ suite_mailq(void)
 	tcase_add_test(tc, others_mail_is_not_shown);
 	tcase_add_test(tc, damage_is_counted_and_never_hides_the_totals);
 	tcase_add_test(tc, unreadable_queue_is_not_called_empty);
+	tcase_add_test(tc, unreadable_entry_is_counted_and_said);
 	tcase_add_test(tc, entries_come_oldest_first);
 	tcase_add_test(tc, reader_that_went_away_is_an_error);
 	suite_add_tcase(s, tc);
