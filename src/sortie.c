@@ -54,8 +54,12 @@ open_standard_descriptors(void)
 {
 	int fd;
 
-	do /* a file opened as 0, 1 or 2 would be read or written by mistake */
-		fd = open("/dev/null", O_RDWR);
+	/*
+	 * A file opened as 0, 1 or 2 would be read or written by mistake. Nothing can be read from what
+	 * takes the place of 0: a closed standard input is an error, not an empty message.
+	 */
+	do
+		fd = open("/dev/null", O_WRONLY);
 	while (fd >= 0 && fd <= 2);
 	if (fd > 2)
 		close(fd);
@@ -75,6 +79,7 @@ reset_signals(void)
 			sigaction(sig, &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
+	sigaction(SIGXFSZ, &sa, NULL); /* write(2) says EFBIG, which can be handled */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -95,9 +100,8 @@ sortie_safe_start(void)
 static int
 drop_privileges(void)
 {
-	if (getegid() != getgid() && setgid(getgid()) != 0)
-		return -1;
-	if (geteuid() != getuid() && setuid(getuid()) != 0)
+	/* the saved ones too, so that nothing brings the rights back */
+	if (setregid(getgid(), getgid()) != 0 || setreuid(getuid(), getuid()) != 0)
 		return -1;
 	return 0;
 }
@@ -223,7 +227,7 @@ run_submit(struct program *p, const char *called)
 	    .hostname = config_hostname(&p->config),
 	    .domain = p->config.domain,
 	    .login = pw != NULL ? pw->pw_name : login,
-	    .gecos_name = pw != NULL && pw->pw_gecos != NULL ? pw->pw_gecos : "",
+	    .gecos = pw != NULL ? pw->pw_gecos : NULL,
 	    .uid = (long long)getuid(),
 	    .sender = o->sender,
 	    .full_name = o->full_name,
