@@ -78,7 +78,9 @@ RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR)
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c \
 	ORACLE src/t/lib/smtp_oracle.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
-	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c
+	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
+	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
+	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c
 
 all: sortie
 
@@ -104,10 +106,15 @@ check:
 	@CC="$(CC)" sh src/t/lib/deps.sh
 	@$(MAKE) -j $(J) run-check
 
-run-check: $(BUILD)/check $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
+run-check: $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(RUN) $(BUILD)/check
+	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
+
+# The program as it is, with real files and sockets.
+whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
+	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
 
 # kill -9 at 200 random moments; half a minute.
 kill-test: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
@@ -121,6 +128,9 @@ WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
 
 $(BUILD)/sink: $(OBJ_SINK) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_SINK) $(WHOLE) $(LIBS)
+
+$(BUILD)/check-whole: $(OBJ_PROGRAM) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PROGRAM) $(WHOLE) $(LIBS) $(CHECK_LIBS)
 
 $(BUILD)/nsfake: $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE) $(LIBS)
@@ -182,5 +192,5 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all check run-check kill-test bench demo check-asan check-ubsan check-valgrind cov fuzz-smoke fuzz \
+.PHONY: all check run-check whole kill-test bench demo check-asan check-ubsan check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean

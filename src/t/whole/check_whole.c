@@ -1,0 +1,56 @@
+/*
+ * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SINK (two paths).
+ */
+#include <sys/wait.h>
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kit.h"
+#include "suites.h"
+
+static Suite *(*const suites[])(void) = {
+    suite_whole_submit, suite_whole_background, suite_whole_runners, suite_whole_signals};
+
+enum { NSUITES = sizeof(suites) / sizeof(suites[0]) };
+
+static int
+run_suite(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed, run;
+
+	srunner_set_fork_status(runner, CK_FORK); /* tests change limits, and may leave children */
+	srunner_run_all(runner, CK_NORMAL);
+	run = srunner_ntests_run(runner);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* The suites side by side, each a process: mostly they wait for the disk. */
+int
+main(int argc, char **argv)
+{
+	int64_t start_ms = kit_now_ms();
+	pid_t pids[NSUITES];
+	int failed = 0, status;
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: check_whole SORTIE SINK\n");
+		return EXIT_FAILURE;
+	}
+	kit.sortie = realpath(argv[1], NULL);
+	kit.sink = realpath(argv[2], NULL);
+	fflush(stdout);
+	for (size_t i = 0; i < NSUITES; i++)
+		if ((pids[i] = fork()) == 0)
+			exit(run_suite(suites[i]()));
+	for (size_t i = 0; i < NSUITES; i++)
+		failed += waitpid(pids[i], &status, 0) != pids[i] || status != 0;
+	printf("whole: %d of %d suites failed (%.1f s)\n", failed, NSUITES,
+	    (double)(kit_now_ms() - start_ms) / 1000.0);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,163 @@
+/*
+ * Background delivery: the submitter returns at once; his child, or a runner that is there already,
+ * delivers.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kit.h"
+#include "suites.h"
+
+static const char *
+own_lock(void)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "%lld", (long long)getuid());
+	return name;
+}
+
+/* With one session a site, so that what comes second has to wait for it. */
+static int
+listen_alone(void)
+{
+	int port, listener = server_listen(&port);
+
+	kit_configure("relay smtp://[127.0.0.1]:%d\nsessions-per-site 1", port);
+	return listener;
+}
+
+/*
+ * The server has not even greeted when the submitter has returned and its output has ended; what
+ * comes meanwhile goes over the same connection; then the child ends and leaves nothing.
+ */
+START_TEST(submitter_does_not_wait)
+{
+	int listener = listen_alone(), fd;
+
+	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "bob@example.net", NULL), 0);
+	fd = server_accept(listener);
+	ck_assert_uint_eq(files_in("ctl"), 1);
+	ck_assert(runner_present(own_lock()));
+	ck_assert_int_eq(submit(NULL, "Subject: 2\n\n2\n", "bob@example.net", NULL), 0);
+	server_greet(fd);
+	server_envelope(fd);
+	ck_assert_int_eq(submit(NULL, "Subject: 3\n\n3\n", "bob@example.net", NULL), 0);
+	server_say(fd, "250 2.0.0 taken");
+	server_take(fd);
+	server_take(fd);
+	WAIT_FOR(files_in("ctl") == 0);
+	ck_assert(!server_called(listener));
+	ck_assert_int_eq(submit(NULL, "Subject: 4\n\n4\n", "bob@example.net", NULL), 0);
+	server_take(fd); /* it stays a while for more */
+	server_hear_end(fd);
+	WAIT_FOR(!runner_present(own_lock()));
+	ck_assert_uint_eq(files_in("ctl") + files_in("msg") + files_in("tmp"), 0);
+	ck_assert_uint_eq(count_pids("status=sent"), 1);
+	ck_assert_uint_eq(count_text(kit.log, "status=sent"), 4);
+}
+END_TEST
+
+/* What may be signalled to a submitter's group or terminal does not reach the child. */
+static void
+own_group(void)
+{
+	setpgid(0, 0);
+}
+
+START_TEST(child_is_detached)
+{
+	int listener = listen_alone(), fd;
+	struct child c;
+
+	child_start(&c, own_group, "bob@example.net", NULL);
+	child_feed(&c, "Subject: 1\n\n1\n");
+	ck_assert_int_eq(child_end(&c), 0);
+	fd = server_accept(listener);
+	ck_assert_int_eq(kill(-c.pid, SIGKILL), -1); /* nobody is left in it */
+	server_greet(fd);
+	server_take(fd);
+	WAIT_FOR(files_in("msg") == 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(many_submissions_few_runners)
+{
+	enum { N = 100 };
+	struct sink s;
+
+	sink_start(&s, "5");
+	kit_configure("relay smtp://[127.0.0.1]:%d", s.port);
+	for (int i = 0; i < N; i++)
+		ck_assert_int_eq(submit(NULL, "Subject: x\n\nx\n", "bob@example.net", NULL), 0);
+	WAIT_FOR(sink_messages(&s) == N);
+	WAIT_FOR(files_in("msg") == 0);
+	ck_assert_uint_eq(count_text(kit.log, "status=sent"), N);
+	ck_assert_uint_le(count_pids("status=sent"), 2);
+	sink_stop(&s);
+}
+END_TEST
+
+START_TEST(resident_runner_is_woken)
+{
+	int listener = listen_alone(), fd;
+	struct child r;
+
+	child_start(&r, NULL, "-q5m", NULL);
+	WAIT_FOR(runner_present("full"));
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "bob@example.net", NULL), 0);
+		if (i == 0) {
+			fd = server_accept(listener);
+			server_greet(fd);
+		}
+		server_take(fd);
+		WAIT_FOR(files_in("msg") == 0);
+	}
+	ck_assert(!runner_present(own_lock()));
+	ck_assert_uint_eq(count_pids("status=sent"), 1);
+	kill(r.pid, SIGTERM);
+	ck_assert_int_eq(child_end(&r), 0);
+	server_hear_end(fd);
+}
+END_TEST
+
+START_TEST(foreground_waits)
+{
+	int listener = listen_alone(), fd;
+	struct child c;
+
+	child_start(&c, NULL, "-odi", "bob@example.net", NULL);
+	child_feed(&c, "Subject: 1\n\n1\n");
+	child_end_of_input(&c);
+	fd = server_accept(listener);
+	server_greet(fd);
+	server_take(fd);
+	ck_assert_int_eq(child_end(&c), 0);
+	ck_assert_uint_eq(files_in("ctl") + files_in("msg"), 0);
+	server_hear_end(fd);
+}
+END_TEST
+
+START_TEST(queued_only)
+{
+	int listener = listen_alone();
+
+	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "-odq", "bob@example.net", NULL), 0);
+	ck_assert(!runner_present(own_lock()));
+	ck_assert(!server_called(listener));
+	ck_assert_uint_eq(files_in("ctl"), 1);
+}
+END_TEST
+
+Suite *
+suite_whole_background(void)
+{
+	const TTest *const tests[] = {submitter_does_not_wait, child_is_detached,
+	    many_submissions_few_runners, resident_runner_is_woken, foreground_waits, queued_only};
+
+	return whole_suite("whole_background", tests, sizeof(tests) / sizeof(tests[0]));
+}

@@ -1,0 +1,121 @@
+/*
+ * Several runners on one spool, and hosts that do not answer.
+ */
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kit.h"
+#include "suites.h"
+
+static void
+all_is_delivered_once(struct sink *s, size_t n)
+{
+	sink_stop(s);
+	sink_has_each_once(s, n);
+	ck_assert_uint_eq(files_in("ctl") + files_in("msg") + files_in("corrupt"), 0);
+	ck_assert_uint_eq(count_text(kit.log, "status=sent"), n);
+	ck_assert_uint_eq(count_text(kit.log, "warning"), 0);
+}
+
+START_TEST(ten_runners)
+{
+	enum { N = 300, RUNNERS = 10 };
+	static struct child r[RUNNERS];
+	struct sink s;
+
+	sink_start(&s, "1");
+	kit_configure("relay smtp://[127.0.0.1]:%d", s.port);
+	fill_spool(N);
+	for (size_t i = 0; i < RUNNERS; i++)
+		child_start(&r[i], NULL, "-q", NULL);
+	for (size_t i = 0; i < RUNNERS; i++)
+		ck_assert_int_eq(child_end(&r[i]), 0);
+	all_is_delivered_once(&s, N);
+}
+END_TEST
+
+/* The one that is stopped keeps its locks: the other leaves those messages alone. */
+START_TEST(stopped_runner)
+{
+	enum { N = 300 };
+	static struct child r[2];
+	struct sink s;
+	int status;
+
+	sink_start(&s, "5");
+	kit_configure("relay smtp://[127.0.0.1]:%d", s.port);
+	fill_spool(N);
+	child_start(&r[0], NULL, "-q", NULL);
+	WAIT_FOR(sink_messages(&s) > 20);
+	kill(r[0].pid, SIGSTOP);
+	ck_assert_int_eq(waitpid(r[0].pid, &status, WUNTRACED), r[0].pid);
+	ck_assert_msg(WIFSTOPPED(status), "it was done already");
+	child_start(&r[1], NULL, "-q", NULL);
+	ck_assert_int_eq(child_end(&r[1]), 0);
+	ck_assert_uint_gt(files_in("ctl"), 0);
+	kill(r[0].pid, SIGCONT);
+	ck_assert_int_eq(child_end(&r[0]), 0);
+	all_is_delivered_once(&s, N);
+}
+END_TEST
+
+/*
+ * A listener whose queue of connections is full: Linux drops SYNs to it, other systems may refuse
+ * or take them; either way the mail must come to the next host.
+ */
+static int
+listen_and_never_accept(int *port, int filler[], size_t n)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	*port = ntohs(sin.sin_port);
+	for (size_t i = 0; i < n; i++) {
+		filler[i] = socket(AF_INET, SOCK_STREAM, 0);
+		fcntl(filler[i], F_SETFD, FD_CLOEXEC);
+		fcntl(filler[i], F_SETFL, O_NONBLOCK);
+		ck_assert(connect(filler[i], (struct sockaddr *)&sin, sizeof(sin)) == 0 ||
+			  errno == EINPROGRESS);
+	}
+	return fd;
+}
+
+START_TEST(first_host_is_silent)
+{
+	enum { N = 100, FILLERS = 4 };
+	int silent, filler[FILLERS], fd;
+	struct child r;
+	struct sink s;
+
+	fd = listen_and_never_accept(&silent, filler, FILLERS);
+	sink_start(&s, "0");
+	kit_configure("relay smtp://[127.0.0.1]:%d\nrelay smtp://[127.0.0.1]:%d", silent, s.port);
+	fill_spool(N);
+	child_start(&r, NULL, "-q", NULL);
+	ck_assert_int_eq(child_end(&r), 0);
+	all_is_delivered_once(&s, N);
+	close(fd);
+}
+END_TEST
+
+Suite *
+suite_whole_runners(void)
+{
+	const TTest *const tests[] = {ten_runners, stopped_runner, first_host_is_silent};
+
+	return whole_suite("whole_runners", tests, sizeof(tests) / sizeof(tests[0]));
+}
