@@ -210,25 +210,46 @@ add_received(struct submission *s)
 	buf_addf(&s->header, "; %s\r\n", clock_rfc5322(s->now, date, sizeof(date)));
 }
 
+/* The full name in passwd: up to the first comma, "&" being the login with a capital. */
+static void
+gecos_name(const struct submit_options *o, struct buf *name)
+{
+	const char *login = o->login == NULL ? "" : o->login;
+
+	if (o->gecos == NULL)
+		return;
+	for (const char *p = o->gecos; *p != '\0' && *p != ','; p++) {
+		if (*p != '&' || login[0] == '\0')
+			buf_addc(name, *p);
+		else if (login[0] >= 'a' && login[0] <= 'z')
+			buf_addf(name, "%c%s", login[0] - 'a' + 'A', login + 1);
+		else
+			buf_adds(name, login);
+	}
+}
+
 /* The name in passwd is that of whoever calls us, so it goes with his own address alone. */
 static void
 add_from(struct submission *s)
 {
-	enum { LINE_WANTED = 78 }; /* RFC 5322 2.1.1 */
+	enum { NAME_SIZE = 4096, LINE_WANTED = 78 /* RFC 5322 2.1.1 */ };
 	const struct submit_options *o = s->o;
-	const char *name = o->full_name, *address = s->e.sender;
+	const char *address = s->e.sender;
 	char *own = NULL;
-	struct buf phrase;
+	struct buf name, phrase;
 	bool fold;
 
-	if (name == NULL)
-		name = o->sender == NULL && o->gecos_name != NULL ? o->gecos_name : "";
 	if (address[0] == '\0') /* the null sender: the mail is the caller's all the same */
 		address = own = login_address(s);
 	if (address == NULL)
 		return;
+	buf_init(&name, NAME_SIZE);
 	buf_init(&phrase, INPUT_SIZE);
-	address_phrase(&phrase, name);
+	if (o->full_name != NULL)
+		buf_adds(&name, o->full_name);
+	else if (o->sender == NULL)
+		gecos_name(o, &name);
+	address_phrase(&phrase, buf_str(&name));
 	fold = buf_len(&phrase) + strlen(address) + strlen("From:  <>") > LINE_WANTED;
 	if (buf_len(&phrase) == 0)
 		buf_addf(&s->header, "From: %s\r\n", address);
@@ -236,6 +257,7 @@ add_from(struct submission *s)
 		buf_addf(&s->header, "From: %s%s <%s>\r\n", buf_str(&phrase), fold ? "\r\n" : "",
 		    address);
 	buf_free(&phrase);
+	buf_free(&name);
 	free(own);
 }
 

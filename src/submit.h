@@ -14,11 +14,11 @@
 struct submit_options {
 	const char *hostname; /* FQDN or NULL: the Message-ID and Received then use "localhost" */
 	const char *domain; /* completes unqualified addresses; NULL: hostname */
-	const char *login; /* of the real uid */
-	const char *gecos_name; /* full name from passwd, "" none */
+	const char *login; /* of the real uid; NULL or "": its number serves */
+	const char *gecos; /* passwd's field, whose first part is the full name; NULL: none */
 	long long uid;
 	const char *sender; /* -f; NULL: login */
-	const char *full_name; /* -F; NULL: gecos_name */
+	const char *full_name; /* -F; NULL: from gecos, if the sender is the login */
 	bool from_headers, ignore_dots;
 	char **recipients;
 	int nrecipients;

@@ -60,7 +60,7 @@ setup(void)
 	o = (struct submit_options){.hostname = "mx.example.org",
 	    .domain = "example.org",
 	    .login = "alice",
-	    .gecos_name = "Alice Adams",
+	    .gecos = "Alice Adams,Room 1,,",
 	    .uid = 1000,
 	    .source = "cron",
 	    .recipients = one_recipient,
@@ -303,7 +303,7 @@ START_TEST(without_names_everything_is_at_localhost)
 {
 	o.hostname = o.domain = NULL;
 	o.login = NULL;
-	o.gecos_name = NULL;
+	o.gecos = NULL;
 	ck_assert_int_eq(run("X: y\n\nbody\n"), 0);
 	ck_assert_str_eq(e.sender, "uid1000@localhost");
 	ck_assert_ptr_nonnull(strstr(message, "Received: by localhost (sortie"));
@@ -333,6 +333,10 @@ START_TEST(full_names_are_written_so_that_they_may_stand)
 	o.full_name = "A name that is so long that with the address it needs two lines";
 	ck_assert_int_eq(run("X: y\n\nbody\n"), 0);
 	ck_assert_ptr_nonnull(strstr(rest, "needs two lines\r\n <alice@example.org>\r\n"));
+	o.full_name = NULL;
+	o.gecos = "& B. Adams";
+	ck_assert_int_eq(run("X: y\n\nbody\n"), 0);
+	ck_assert_ptr_nonnull(strstr(rest, "From: \"Alice B. Adams\" <alice@example.org>\r\n"));
 	o.full_name = "";
 	ck_assert_int_eq(run("X: y\n\nbody\n"), 0);
 	ck_assert_ptr_nonnull(strstr(rest, "From: alice@example.org\r\n"));
