@@ -113,7 +113,7 @@ smtp_doing(const struct smtp *s)
 {
 	enum smtp_state row = awaited(s);
 
-	if (row == S_DOT && s->state == S_BODY)
+	if (row == S_DOT && smtp_in_flight_at(s, 0)->end > s->sent)
 		row = S_BODY;
 	return smtp_rows[row].doing;
 }

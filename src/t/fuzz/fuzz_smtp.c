@@ -95,7 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	plan.eightbit = data[0] & 8;
 	plan.nmails = data[1] % ORACLE_MAILS + 1;
 	plan.nrcpts = data[1] / 16 % ORACLE_RCPTS + 1;
-	plan.body = data[2] < 200 ? data[2] : (size_t)(data[2] - 199) * 4096;
+	plan.body = data[2] < 200 ? data[2] : (size_t)(data[2] - 199) * 1024;
 	buf_init(&g.said, 1 << 20);
 	g.o = oracle_new(&plan);
 	for (size_t i = 3; i < size; i++)
