@@ -238,20 +238,15 @@ expect_text(struct story *s, const char *where, const char *text, const char *p,
 		    strcmp(where, "log") == 0 ? "" : text);
 }
 
+/* "logged 3 TEXT": so many lines of the log hold it. */
 static void
-expect_log(struct story *s, const char *p, bool no)
+expect_logged(struct story *s, const char *p)
 {
 	char word[16];
-	const char *rest = p;
-	uint64_t n;
 
-	/* "log 3 TEXT": so many lines hold it */
-	if (!no && story_word(&rest, word, sizeof(word)) && str_u64(word, 100000, &n)) {
-		if (logcap_count(rest) != n)
-			story_fail(s, "%zu lines of the log have: %s", logcap_count(rest), rest);
-		return;
-	}
-	expect_text(s, "log", logcap_text(), p, no);
+	if (!story_word(&p, word, sizeof(word)))
+		story_fail(s, "expect logged N TEXT");
+	expect_count(s, p, logcap_count(p), word);
 }
 
 static void
@@ -297,7 +292,9 @@ story_expect(struct story *s, const char *p)
 	if (expect_server(s, word, p, no))
 		return;
 	if (strcmp(word, "log") == 0)
-		expect_log(s, p, no);
+		expect_text(s, "log", logcap_text(), p, no);
+	else if (strcmp(word, "logged") == 0)
+		expect_logged(s, p);
 	else if (strcmp(word, "spool") == 0)
 		expect_spool(s, p);
 	else if (strcmp(word, "corrupt") == 0)
