@@ -440,6 +440,48 @@ START_TEST(patience_for_a_body_starts_anew_with_each_block)
 }
 END_TEST
 
+/* An engine in the middle of a body, with or without what lets more go behind it. */
+static bool
+wants_mail_in_mid_body(const char *ehlo, bool behind_dot)
+{
+	static char body[2 * SMTP_BLOCK];
+	struct smtp_mail m = {.reverse_path = "", .rcpts = one, .nrcpts = 1, .size = sizeof(body)};
+	struct smtp_options o = ordinary;
+	struct watched *w = xcalloc(1, sizeof(*w));
+	struct smtp_event e;
+	bool wants;
+
+	o.one_behind_dot = behind_dot;
+	w->s = smtp_new(&o);
+	hear(w, "220 mx\r\n");
+	hear(w, ehlo);
+	smtp_mail(w->s, &m);
+	hear(w, "250 ok\r\n");
+	hear(w, "250 ok\r\n");
+	ck_assert(!smtp_wants_mail(w->s));
+	ck_assert_uint_eq(smtp_input(w->s, "354 go\r\n", 8), 8);
+	ck_assert(smtp_next_event(w->s, &e) && e.type == SMTP_BODY);
+	wants = smtp_wants_mail(w->s);
+	if (wants) {
+		smtp_mail(w->s, &m);
+		ck_assert(!smtp_wants_mail(w->s));
+	}
+	dismiss(w);
+	return wants;
+}
+
+START_TEST(the_next_mail_is_wanted_in_mid_body_if_it_can_go_behind_it)
+{
+	ck_assert(wants_mail_in_mid_body("250-mx\r\n250 PIPELINING\r\n", true));
+	ck_assert(!wants_mail_in_mid_body("250-mx\r\n250 PIPELINING\r\n", false));
+	ck_assert(!wants_mail_in_mid_body("250 mx\r\n", true));
+	ck_assert(
+	    !wants_mail_in_mid_body("250-mx\r\n250-LIMITS MAILMAX=1\r\n250 PIPELINING\r\n", true));
+	ck_assert(
+	    wants_mail_in_mid_body("250-mx\r\n250-LIMITS MAILMAX=2\r\n250 PIPELINING\r\n", true));
+}
+END_TEST
+
 START_TEST(patience_can_be_configured)
 {
 	struct smtp_options o = ordinary;
@@ -591,6 +633,7 @@ add_caller_tests(TCase *tc)
 	tcase_add_test(tc, an_idle_connection_keeps_no_buffers);
 	tcase_add_test(tc, patience_starts_when_a_command_reaches_the_head);
 	tcase_add_test(tc, patience_for_a_body_starts_anew_with_each_block);
+	tcase_add_test(tc, the_next_mail_is_wanted_in_mid_body_if_it_can_go_behind_it);
 	tcase_add_test(tc, patience_can_be_configured);
 	tcase_add_test(tc, the_conversation_can_be_watched);
 	tcase_add_test(tc, nothing_comes_after_the_close);
