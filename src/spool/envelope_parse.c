@@ -294,21 +294,22 @@ named_recipient(struct parser *ps)
 	return envelope_find(ps->e, address);
 }
 
-/* One digit and, so that a line cut behind it and glued to another is never taken for an outcome,
- * a bar; Citadel may leave that out. Citadel's 1 was a try that did not end. */
+/* Citadel's 1 was a try that did not end. */
 static bool
 next_status(struct parser *ps, enum rcpt_status *status)
 {
 	uint64_t n;
 
-	if (!next_number(ps, RCPT_FAILED, &n) || (ps->p == NULL && !ps->raw) ||
-	    (n == 1 && !ps->raw))
+	if (!next_number(ps, RCPT_FAILED, &n) || (n == 1 && !ps->raw))
 		return false;
 	*status = n == 1 ? RCPT_NEW : (enum rcpt_status)n;
 	return true;
 }
 
-/* Citadel's reason is the rest of the line, with a bar or two at its end. */
+/*
+ * Ours is a field that may be empty but must be there: a line that a crash has cut before it is no
+ * outcome. Citadel's is the rest of the line, if any, with a bar or two at its end.
+ */
 static const char *
 next_reason(struct parser *ps)
 {

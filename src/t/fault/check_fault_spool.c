@@ -3,7 +3,8 @@
  *
  * Each scenario is done again and again, each time with the next call failing in one of the ways of
  * fault.h, until none is left. After each time the spool is looked at anew, as the next process
- * would see it, and what the table of states promises must hold.
+ * would see it, and what the table of states promises must hold; and in the last part so must it on
+ * every disk that a power cut at that call may leave.
  */
 #include <check.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include "base/sys.h"
 #include "fault.h"
 #include "logcap.h"
+#include "powercut.h"
 #include "spooldir.h"
 #include "t/unit/suites.h"
 
@@ -357,7 +359,6 @@ START_TEST(delivery_behind_a_torn_line)
 }
 END_TEST
 
-/* A disk that is full from the second call on takes the record in place of the ballast. */
 static void
 queue_citadel(void)
 {
@@ -543,11 +544,161 @@ START_TEST(making_the_spool)
 }
 END_TEST
 
+/* --- power cuts --- */
+
+/*
+ * Does it with the power failing at call n, n = 1, 2, ..., and looks at each disk that there may be
+ * afterwards. ok: it had said before that it was done.
+ */
+static void
+for_every_cut(void (*prepare)(void), int (*act)(void), void (*judge)(struct spool *disk, bool ok))
+{
+	unsigned n = 0;
+	bool fired;
+
+	reopen();
+	do {
+		struct spool *disk;
+		char why[300];
+		bool ok;
+
+		prepare();
+		powercut_start();
+		fault_arm(++n, FAULT_DEAD, EIO);
+		ok = act() == 0;
+		fault_disarm();
+		fired = fault_fired();
+		powercut_stop();
+		for (unsigned i = 0; i < POWERCUT_DISKS; i++) {
+			ck_assert_msg(
+			    spool_open(&disk, powercut_disk(i), why, sizeof(why)) == 0, "%s", why);
+			judge(disk, ok);
+			spool_close(&disk);
+		}
+		reopen();
+	} while (fired);
+	ck_assert_uint_gt(n, 4);
+}
+
+/* The message with the given id, whole, on a disk; its envelope. */
+static void
+load_whole(struct spool *disk, const char *name, struct envelope *e)
+{
+	char why[300] = "", text[sizeof(body) + 10];
+	int fd = spool_open_body(disk, name);
+	ssize_t n;
+	off_t size;
+
+	envelope_init(e);
+	ck_assert_msg(
+	    spool_load(disk, name, -1, e, &size, why, sizeof(why)) == SPOOL_LOADED, "%s", why);
+	ck_assert_msg(fd >= 0, "a control file without a body");
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	close(fd);
+	ck_assert_int_ge(n, 0);
+	text[n] = '\0';
+	ck_assert_str_eq(text, body);
+}
+
+static bool
+find_one(void *ctx, const struct spool_entry *entry)
+{
+	char *found = ctx;
+
+	ck_assert_msg(found[0] == '\0', "two messages of one");
+	str_copy(found, ENVELOPE_ID_MAX + 1, entry->id);
+	return true;
+}
+
+/* The one message on a disk, NULL: none. */
+static const char *
+only_message(struct spool *disk)
+{
+	static char found[ENVELOPE_ID_MAX + 1];
+
+	found[0] = '\0';
+	ck_assert_int_eq(spool_scan(disk, find_one, found), 0);
+	return found[0] != '\0' ? found : NULL;
+}
+
+/* Accepted means present, and what is present is whole. */
+static void
+judge_cut_submission(struct spool *disk, bool ok)
+{
+	const char *name = only_message(disk);
+	struct envelope e;
+
+	if (ok)
+		ck_assert_ptr_nonnull(name);
+	if (name == NULL)
+		return;
+	load_whole(disk, name, &e);
+	envelope_free(&e);
+}
+
+/* Recorded means recorded; whatever happened, the message is there. */
+static void
+judge_cut_delivery(struct spool *disk, bool ok)
+{
+	struct envelope e;
+
+	load_whole(disk, "a1", &e);
+	ck_assert_uint_eq(e.nrcpts, 3);
+	if (ok)
+		ck_assert_int_eq(e.rcpts[0].status, RCPT_DELIVERED);
+	ck_assert_int_eq(e.rcpts[1].status, RCPT_NEW);
+	ck_assert_int_eq(e.rcpts[2].status, RCPT_DELIVERED);
+	envelope_free(&e);
+}
+
+/* Done means that it does not come back; until then it is whole. */
+static void
+judge_cut_end(struct spool *disk, bool ok)
+{
+	struct envelope e;
+
+	if (only_message(disk) == NULL)
+		return;
+	ck_assert_msg(!ok, "a finished message has come back");
+	load_whole(disk, "a1", &e);
+	envelope_free(&e);
+}
+
+START_TEST(power_cuts_in_submission)
+{
+	for_every_cut(empty_all, submit, judge_cut_submission);
+	for_every_cut(empty_all, submit_rewritten, judge_cut_submission);
+	for_every_cut(empty_all, submit_report, judge_cut_submission);
+}
+END_TEST
+
+START_TEST(power_cuts_in_delivery)
+{
+	for_every_cut(queue_one, deliver, judge_cut_delivery);
+	for_every_cut(queue_torn, deliver, judge_cut_delivery);
+	for_every_cut(queue_citadel, deliver, judge_cut_delivery);
+	for_every_cut(queue_one, rewrite, judge_cut_delivery);
+}
+END_TEST
+
+START_TEST(power_cuts_in_finishing)
+{
+	for_every_cut(queue_one, finish, judge_cut_end);
+}
+END_TEST
+
 Suite *
 suite_fault_spool(void)
 {
 	Suite *s = suite_create("fault_spool");
-	TCase *tc = tcase_create("every call");
+	TCase *tc = tcase_create("every call"), *cuts = tcase_create("power cuts");
+
+	tcase_add_checked_fixture(cuts, setup, teardown);
+	tcase_set_timeout(cuts, 120);
+	tcase_add_test(cuts, power_cuts_in_submission);
+	tcase_add_test(cuts, power_cuts_in_delivery);
+	tcase_add_test(cuts, power_cuts_in_finishing);
+	suite_add_tcase(s, cuts);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
