@@ -53,7 +53,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_backoff.c src/t/unit/check_mailq.c src/t/unit/check_sortie.c \
 	src/t/dialogue/check_dialogue.c src/t/story/check_story.c \
 	src/t/fault/check_fault_spool.c src/t/fault/check_fault.c
-KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t/lib/logcap.c src/t/lib/testspool.c src/t/lib/powercut.c \
+KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t/lib/logcap.c src/t/lib/testspool.c \
 	src/t/lib/whole.c src/t/lib/net_fake.c \
 	src/t/lib/dns_fake.c src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c \
 	src/t/lib/fault.c src/t/lib/spooldir.c src/t/lib/powercut.c \
