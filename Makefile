@@ -61,7 +61,7 @@ KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
-	src/t/fuzz/fuzz_config.c
+	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c
 
 # What the system offers: libraries beyond libc, -DHAVE_NS_PARSE; Check's flags.
 FEATURES != sh src/t/lib/features.sh $(CC)

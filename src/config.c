@@ -57,14 +57,14 @@ static bool bad(struct line *l, const char *fmt, ...) LOG_PRINTF(2, 3);
 static bool
 bad(struct line *l, const char *fmt, ...)
 {
-	char text[LINE_SIZE], clean[LINE_SIZE];
+	char text[2 * LINE_SIZE];
 	va_list ap;
+	int n = snprintf(text, sizeof(text), "%.*s:%d: ", LINE_SIZE, l->file, l->number);
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
 	va_end(ap);
-	str_clean(clean, sizeof(clean), text, strlen(text));
-	snprintf(l->why, l->whysize, "%s:%d: %s", l->file, l->number, clean);
+	str_clean(l->why, l->whysize, text, strlen(text));
 	return false;
 }
 
@@ -180,9 +180,12 @@ static bool
 time_value(struct line *l, const char *word, int64_t *seconds)
 {
 	char min[32], max[32];
+	int64_t value;
 
-	if (str_duration(word, 1, seconds) && *seconds >= l->key->min && *seconds <= l->key->max)
+	if (str_duration(word, 1, &value) && value >= l->key->min && value <= l->key->max) {
+		*seconds = value;
 		return true;
+	}
 	return bad(l, "%s %s: write a time from %s to %s, like 90s, 15m, 12h or 5d", l->key->name,
 	    word, str_duration_text(l->key->min, min, sizeof(min)),
 	    str_duration_text(l->key->max, max, sizeof(max)));
@@ -197,14 +200,15 @@ parse_time(struct line *l)
 static bool
 parse_retry(struct line *l)
 {
-	struct config *c = l->c;
+	int64_t min, max;
 
-	if (!time_value(l, l->words[1], &c->retry_min_s) ||
-	    !time_value(l, l->words[2], &c->retry_max_s))
+	if (!time_value(l, l->words[1], &min) || !time_value(l, l->words[2], &max))
 		return false;
-	if (c->retry_min_s > c->retry_max_s)
+	if (min > max)
 		return bad(
 		    l, "retry %s %s: write the shorter time first", l->words[1], l->words[2]);
+	l->c->retry_min_s = min;
+	l->c->retry_max_s = max;
 	return true;
 }
 
