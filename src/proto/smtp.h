@@ -10,7 +10,9 @@
  * For every transaction handed over the engine reports each recipient in at most one SMTP_SETTLED, and
  * then exactly one SMTP_DONE; recipients not settled by then come back to the caller: with
  * done.verdict of HOST scope to be tried on another host, or with done.again to go at once into
- * another transaction (452 after others were accepted). After SMTP_CLOSE nothing more comes.
+ * another transaction with the same host: on this connection (452 after others were accepted,
+ * RCPTMAX), or on a new one when a benign SMTP_CLOSE follows. That cannot go on for ever: each time
+ * at least one recipient was settled on the connection. After SMTP_CLOSE nothing more comes.
  * No recipient is ever SENT but by the 2xx that answers the end of his message's data.
  */
 #ifndef PROTO_SMTP_H
@@ -59,7 +61,7 @@ struct smtp_mail {
 	size_t nrcpts; /* >= 1 */
 	uint64_t size; /* octets of the message as stored (CRLF lines), before dot stuffing */
 	bool eightbit; /* has bytes above 127 */
-	bool no_dots; /* no line starts with a dot: no stuffing needed */
+	bool no_dots; /* no line starts with a dot; a hint, the bytes themselves decide */
 	bool
 	    last_hop; /* 8-bit mail to a host without 8BITMIME: as it is (last hop) or SMTP_DONE with HOST scope */
 };
@@ -78,10 +80,11 @@ struct smtp_event {
 	unsigned mail; /* as smtp_mail() returned it */
 	size_t rcpt; /* index into rcpts */
 	size_t want; /* SMTP_BODY */
-	bool again; /* SMTP_DONE: unsettled recipients go into another transaction, here and now */
+	bool again; /* SMTP_DONE: unsettled recipients go into another transaction, to this host */
 	bool
-	    benign; /* SMTP_CLOSE: 421 or close with nothing in flight, or 421 to the MAIL after a completed
-			transaction: reconnect, it counts against neither hop nor site */
+	    benign; /* SMTP_CLOSE: it counts against neither hop nor site, reconnect if there is mail: 421
+			or close with nothing in flight, or before anything of a transaction was answered
+			where an earlier one was; an answer in mid-body; our own trouble; in order */
 	bool
 	    behind_dot; /* SMTP_CLOSE: it hung up while something was in flight behind a final dot */
 	const struct verdict
@@ -112,8 +115,8 @@ bool smtp_next_event(struct smtp *s, struct smtp_event *e);
 bool smtp_wants_mail(const struct smtp *s);
 /* Hands a transaction over; returns its number. Only while smtp_wants_mail(). */
 unsigned smtp_mail(struct smtp *s, const struct smtp_mail *m);
-/* The answer to SMTP_BODY: n <= want bytes; n < want only at the end, which is reached when
- * mail.size bytes have been given. The body could not be read: smtp_body_failed(). */
+/* The answer to SMTP_BODY: 1 to want bytes; 0, or smtp_body_failed(): they cannot be had, and the
+ * connection is given up without an end of data. The end is reached with mail.size bytes. */
 void smtp_body(struct smtp *s, unsigned mail, const char *data, size_t n);
 void smtp_body_failed(struct smtp *s, unsigned mail, const char *why);
 

@@ -200,7 +200,7 @@ smtp_body(struct smtp *s, unsigned mail, const char *data, size_t n)
 		return; /* it was given back meanwhile */
 	if (n > body_want(s))
 		bug("more body than was asked for");
-	if (n < body_want(s)) {
+	if (n == 0) {
 		smtp_body_failed(s, mail, "shorter than recorded");
 		return;
 	}

@@ -339,6 +339,33 @@ START_TEST(a_large_body_is_asked_for_in_blocks)
 END_TEST
 
 /* The worst there is: every byte becomes two, and the next message's commands follow. */
+/* pread(2) may return less than was asked for. */
+START_TEST(a_body_may_be_given_in_small_pieces)
+{
+	struct smtp_mail m = {.reverse_path = "", .rcpts = one, .nrcpts = 1, .size = 6};
+	struct watched *w = greeted();
+	struct smtp_event e;
+
+	smtp_mail(w->s, &m);
+	drain(w);
+	hear(w, "250 ok\r\n250 ok\r\n");
+	w->nout = 0;
+	smtp_input(w->s, "354 go\r\n", 8);
+	for (size_t i = 0; i < 6; i++) {
+		const char *data;
+
+		ck_assert(smtp_next_event(w->s, &e) && e.type == SMTP_BODY);
+		ck_assert_uint_eq(e.want, 6 - i);
+		smtp_body(w->s, e.mail, "a\r\n.\r\n" + i, 1);
+		if (i < 5)
+			smtp_sent(w->s, smtp_output(w->s, &data));
+	}
+	drain(w);
+	ck_assert_str_eq(w->out, "\n.\r\n");
+	dismiss(w);
+}
+END_TEST
+
 START_TEST(the_output_has_room_for_the_worst_body)
 {
 	char *body = xmalloc(SMTP_BLOCK);
@@ -465,6 +492,11 @@ wants_mail_in_mid_body(const char *ehlo, bool behind_dot)
 	if (wants) {
 		smtp_mail(w->s, &m);
 		ck_assert(!smtp_wants_mail(w->s));
+		ck_assert_uint_eq(smtp_in_flight(w->s), 2);
+		smtp_stop(w->s);
+		drain(w);
+		ck_assert_uint_eq(w->done, 2);
+		ck_assert_uint_eq(w->closed, 1);
 	}
 	dismiss(w);
 	return wants;
@@ -629,6 +661,7 @@ add_caller_tests(TCase *tc)
 	tcase_add_test(tc, a_thousand_recipients_are_sent_a_window_at_a_time);
 	tcase_add_test(tc, a_window_of_long_recipients_is_bounded_in_bytes);
 	tcase_add_test(tc, a_large_body_is_asked_for_in_blocks);
+	tcase_add_test(tc, a_body_may_be_given_in_small_pieces);
 	tcase_add_test(tc, the_output_has_room_for_the_worst_body);
 	tcase_add_test(tc, an_idle_connection_keeps_no_buffers);
 	tcase_add_test(tc, patience_starts_when_a_command_reaches_the_head);
