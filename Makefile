@@ -21,7 +21,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # The sources, a layer a list, in reading order. No layer includes from one listed before it
 # (make lint checks that); all but main.c are linked into the tests as well.
 
-TOP = src/sortie.c src/options.c src/config.c src/config_value.c src/runner.c \
+TOP = src/sortie.c src/options.c src/config.c src/config_keys.c src/config_value.c src/runner.c \
 	src/submit.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c \
 	src/queue.c src/message.c src/site.c src/route.c src/peer.c src/hosts.c src/dial.c \
 	src/session.c src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
