@@ -1,14 +1,10 @@
 /*
- * config.c: sortie.conf. Every key is a row of one table: its name, its parser, the field it fills,
- * and the bounds of its value.
+ * config.c: sortie.conf as a struct: built-in values, the file, the host's name.
  */
 #include "config.h"
 
-#include <arpa/inet.h>
-
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,390 +15,13 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "config_value.h"
-#include "proto/address.h"
+#include "config_keys.h"
 
 #ifndef SPOOLDIR
 #define SPOOLDIR "/var/spool/sortie"
 #endif
 
-enum { LINE_SIZE = 512, WORDS_MAX = 64, FILE_MAX = 1024 * 1024, DAY_S = 24 * 60 * 60 };
-
-struct key;
-
-struct line { /* one of the file, being parsed */
-	struct config *c;
-	const char *file;
-	int number;
-	char *words[WORDS_MAX]; /* key, value... */
-	int nwords;
-	const struct key *key;
-	char *why;
-	size_t whysize;
-};
-
-typedef bool key_fn(struct line *l);
-
-struct key {
-	const char *name;
-	key_fn *fn;
-	size_t field; /* offset in struct config */
-	int64_t min, max;
-	int least, most; /* words behind the key */
-	bool again; /* may be given more than once */
-};
-
-static bool bad(struct line *l, const char *fmt, ...) LOG_PRINTF(2, 3);
-
-static bool
-bad(struct line *l, const char *fmt, ...)
-{
-	char text[2 * LINE_SIZE];
-	va_list ap;
-	int n = snprintf(text, sizeof(text), "%.*s:%d: ", LINE_SIZE, l->file, l->number);
-
-	va_start(ap, fmt);
-	vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
-	va_end(ap);
-	str_clean(l->why, l->whysize, text, strlen(text));
-	return false;
-}
-
-static void *
-field(struct line *l)
-{
-	return (char *)l->c + l->key->field;
-}
-
-static void
-set_string(char **at, const char *value)
-{
-	free(*at);
-	*at = xstrdup(value);
-}
-
-/* --- values --- */
-
-static bool
-parse_hostname(struct line *l)
-{
-	str_lowercase(l->words[1]);
-	if (!smtp_helo_ok(l->words[1]) ||
-	    (l->words[1][0] != '[' && !config_value_domain(l->words[1])))
-		return bad(
-		    l, "%s: not a host name; write it in full, like mail.example.org", l->words[1]);
-	set_string(field(l), l->words[1]);
-	return true;
-}
-
-static bool
-parse_domain(struct line *l)
-{
-	str_lowercase(l->words[1]);
-	if (!config_value_domain(l->words[1]))
-		return bad(l, "%s: not a domain; write it like example.org", l->words[1]);
-	set_string(field(l), l->words[1]);
-	return true;
-}
-
-static bool
-parse_path(struct line *l)
-{
-	if (l->words[1][0] != '/')
-		return bad(l, "%s: write the whole path, starting with a slash", l->words[1]);
-	set_string(field(l), l->words[1]);
-	return true;
-}
-
-static bool
-parse_path_or_none(struct line *l)
-{
-	if (strcmp(l->words[1], "none") != 0)
-		return parse_path(l);
-	set_string(field(l), "");
-	return true;
-}
-
-static bool
-parse_log(struct line *l)
-{
-	if (strcmp(l->words[1], "syslog") != 0 && strcmp(l->words[1], "stderr") != 0 &&
-	    l->words[1][0] != '/')
-		return bad(l, "log %s: write syslog, stderr or a whole path", l->words[1]);
-	set_string(field(l), l->words[1]);
-	return true;
-}
-
-static bool
-parse_address(struct line *l)
-{
-	enum address_error e = address_check(l->words[1], false);
-
-	if (e == ADDRESS_SYNTAX)
-		return bad(
-		    l, "%s: write an address with its domain, like root@example.org", l->words[1]);
-	if (e != ADDRESS_OK)
-		return bad(l, "%s: %s", l->words[1], address_error_text(e));
-	set_string(field(l), l->words[1]);
-	return true;
-}
-
-static bool
-parse_count(struct line *l)
-{
-	unsigned *at = field(l);
-	uint64_t n;
-
-	if (!str_u64(l->words[1], (uint64_t)l->key->max, &n) || n < (uint64_t)l->key->min)
-		return bad(l, "%s %s: write a number from %lld to %lld", l->key->name, l->words[1],
-		    (long long)l->key->min, (long long)l->key->max);
-	*at = (unsigned)n;
-	return true;
-}
-
-static bool
-parse_port(struct line *l)
-{
-	if (!config_value_port(l->words[1], field(l)))
-		return bad(l, "port %s: write a number from 1 to 65535", l->words[1]);
-	return true;
-}
-
-static bool
-parse_size(struct line *l)
-{
-	if (!str_size(l->words[1], field(l)))
-		return bad(l, "%s: not a size; write it like 50M, 0 for no limit", l->words[1]);
-	return true;
-}
-
-static bool
-time_value(struct line *l, const char *word, int64_t *seconds)
-{
-	char min[32], max[32];
-	int64_t value;
-
-	if (str_duration(word, 1, &value) && value >= l->key->min && value <= l->key->max) {
-		*seconds = value;
-		return true;
-	}
-	return bad(l, "%s %s: write a time from %s to %s, like 90s, 15m, 12h or 5d", l->key->name,
-	    word, str_duration_text(l->key->min, min, sizeof(min)),
-	    str_duration_text(l->key->max, max, sizeof(max)));
-}
-
-static bool
-parse_time(struct line *l)
-{
-	return time_value(l, l->words[1], field(l));
-}
-
-static bool
-parse_retry(struct line *l)
-{
-	int64_t min, max;
-
-	if (!time_value(l, l->words[1], &min) || !time_value(l, l->words[2], &max))
-		return false;
-	if (min > max)
-		return bad(
-		    l, "retry %s %s: write the shorter time first", l->words[1], l->words[2]);
-	l->c->retry_min_s = min;
-	l->c->retry_max_s = max;
-	return true;
-}
-
-static bool
-parse_timeout(struct line *l)
-{
-	struct config *c = l->c;
-	const struct {
-		const char *name;
-		int *at;
-	} waits[] = {
-	    {"connect", &c->connect_s},
-	    {"tls", &c->tls_s},
-	    {"greeting", &c->patience_s[SMTP_WAIT_GREETING]},
-	    {"ehlo", &c->patience_s[SMTP_WAIT_EHLO]},
-	    {"mail", &c->patience_s[SMTP_WAIT_MAIL]},
-	    {"rcpt", &c->patience_s[SMTP_WAIT_RCPT]},
-	    {"data", &c->patience_s[SMTP_WAIT_DATA]},
-	    {"block", &c->patience_s[SMTP_WAIT_BLOCK]},
-	    {"dot", &c->patience_s[SMTP_WAIT_DOT]},
-	    {"rset", &c->patience_s[SMTP_WAIT_RSET]},
-	};
-	int64_t seconds;
-
-	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-		if (strcmp(l->words[1], waits[i].name) != 0)
-			continue;
-		if (!time_value(l, l->words[2], &seconds))
-			return false;
-		*waits[i].at = (int)seconds;
-		return true;
-	}
-	return bad(l,
-	    "timeout %s: unknown; known are connect tls greeting ehlo mail rcpt data "
-	    "block dot rset",
-	    l->words[1]);
-}
-
-/* --- where to --- */
-
-static bool
-add_target(struct line *l, const char *url, const char *pattern)
-{
-	struct targets *ts = field(l);
-	struct target t = {.line = l->number};
-
-	char why[LINE_SIZE];
-
-	if (!config_value_target(url, &t, why, sizeof(why))) {
-		free(t.host);
-		return bad(l, "%s", why);
-	}
-	t.pattern = pattern == NULL ? NULL : xstrdup(pattern);
-	ts->v = xgrow(ts->v, ts->n, &ts->cap, sizeof(*ts->v));
-	ts->v[ts->n++] = t;
-	return true;
-}
-
-static bool
-parse_relay(struct line *l)
-{
-	if (l->nwords == 2)
-		return add_target(l, l->words[1], NULL);
-	if (l->nwords != 4 || strcmp(l->words[2], "from") != 0)
-		return bad(l, "write: relay URL, or: relay URL from PATTERN");
-	return add_target(l, l->words[1], l->words[3]);
-}
-
-static bool
-parse_fallback(struct line *l)
-{
-	return add_target(l, l->words[1], NULL);
-}
-
-static bool
-parse_route(struct line *l)
-{
-	str_lowercase(l->words[1]);
-	if (!config_value_domain(l->words[1]))
-		return bad(l, "route %s: not a domain; write: route DOMAIN URL", l->words[1]);
-	return add_target(l, l->words[2], l->words[1]);
-}
-
-/* --- addresses of the network --- */
-
-static bool
-parse_nameserver(struct line *l)
-{
-	struct config *c = l->c;
-
-	if (!config_value_nameserver(l->words[1]))
-		return bad(l,
-		    "nameserver %s: write an address, like 192.0.2.53, 127.0.0.1:5353 or "
-		    "[::1]:53",
-		    l->words[1]);
-	c->nameservers = xgrow(
-	    (void *)c->nameservers, c->nnameservers, &c->nameservers_cap, sizeof(*c->nameservers));
-	c->nameservers[c->nnameservers++] = xstrdup(l->words[1]);
-	return true;
-}
-
-/* One of each family. */
-static bool
-parse_bind(struct line *l)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)(void *)&l->c->bind4;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&l->c->bind6;
-
-	if (inet_pton(AF_INET, l->words[1], &in->sin_addr) == 1)
-		in->sin_family = AF_INET;
-	else if (inet_pton(AF_INET6, l->words[1], &in6->sin6_addr) == 1)
-		in6->sin6_family = AF_INET6;
-	else
-		return bad(l, "bind %s: not an IPv4 or IPv6 address", l->words[1]);
-	return true;
-}
-
-static bool
-parse_refuse(struct line *l)
-{
-	struct config *c = l->c;
-	struct net net;
-
-	c->refuse_default = false;
-	if (strcmp(l->words[1], "none") == 0 && l->nwords == 2 && c->nrefuse == 0)
-		return true;
-	for (int i = 1; i < l->nwords; i++) {
-		if (strcmp(l->words[i], "none") == 0)
-			return bad(l, "refuse none stands alone");
-		if (!config_value_net(l->words[i], &net))
-			return bad(l,
-			    "refuse %s: write addresses or networks, like 192.0.2.7, "
-			    "192.0.2.0/24 or 2001:db8::/32",
-			    l->words[i]);
-		c->refuse = xgrow(c->refuse, c->nrefuse, &c->refuse_cap, sizeof(*c->refuse));
-		c->refuse[c->nrefuse++] = net;
-	}
-	return true;
-}
-
-/* Mail that somebody wants protected must not go out in clear because a line was passed over. */
-static bool
-parse_tls(struct line *l)
-{
-	if (l->nwords == 2 && (strcmp(l->words[1], "may") == 0 || strcmp(l->words[1], "none") == 0))
-		return true;
-	return bad(l, "tls: TLS is not built in yet; only `tls may` and `tls none` are known, and "
-		      "either means clear text");
-}
-
-static bool
-parse_unbuilt(struct line *l)
-{
-	return bad(l, "%s: %s not built in yet; remove this line", l->key->name,
-	    strcmp(l->key->name, "auth") == 0 ? "authentication is" : "TLS is");
-}
-
-/* --- the table --- */
-
-#define FIELD(name) offsetof(struct config, name)
-
-/* name, parser, field, least and greatest value, fewest and most words, may be given again */
-static const struct key keys[] = {
-    {"hostname", parse_hostname, FIELD(hostname), 0, 0, 1, 1, false},
-    {"domain", parse_domain, FIELD(domain), 0, 0, 1, 1, false},
-    {"spool", parse_path, FIELD(spool), 0, 0, 1, 1, false},
-    {"relay", parse_relay, FIELD(relays), 0, 0, 1, 3, true},
-    {"fallback", parse_fallback, FIELD(fallbacks), 0, 0, 1, 1, true},
-    {"route", parse_route, FIELD(routes), 0, 0, 2, 2, true},
-    {"nameserver", parse_nameserver, 0, 0, 0, 1, 1, true},
-    {"hosts", parse_path_or_none, FIELD(hosts), 0, 0, 1, 1, false},
-    {"resolv-conf", parse_path, FIELD(resolv_conf), 0, 0, 1, 1, false},
-    {"port", parse_port, FIELD(port), 0, 0, 1, 1, false},
-    {"bind", parse_bind, 0, 0, 0, 1, 1, true},
-    {"sessions", parse_count, FIELD(sessions), 1, 100000, 1, 1, false},
-    {"sessions-per-site", parse_count, FIELD(sessions_per_site), 1, 10000, 1, 1, false},
-    {"recipients", parse_count, FIELD(recipients), 1, 10000, 1, 1, false},
-    {"addresses", parse_count, FIELD(addresses), 1, 1000, 1, 1, false},
-    {"retry", parse_retry, 0, 1, 30 * DAY_S, 2, 2, false},
-    {"expire", parse_time, FIELD(expire_s), 1, 365 * DAY_S, 1, 1, false},
-    {"warn", parse_time, FIELD(warn_s), 0, 365 * DAY_S, 1, 1, false},
-    {"timeout", parse_timeout, 0, 1, DAY_S, 2, 2, true},
-    {"aliases", parse_path, FIELD(aliases), 0, 0, 1, 1, false},
-    {"postmaster", parse_address, FIELD(postmaster), 0, 0, 1, 1, false},
-    {"max-size", parse_size, FIELD(max_size), 0, 0, 1, 1, false},
-    {"log", parse_log, FIELD(log), 0, 0, 1, 1, false},
-    {"refuse", parse_refuse, 0, 0, 0, 1, WORDS_MAX, true},
-    {"tls", parse_tls, 0, 0, 0, 1, WORDS_MAX, true},
-    {"ca", parse_unbuilt, 0, 0, 0, 0, WORDS_MAX, true},
-    {"client-cert", parse_unbuilt, 0, 0, 0, 0, WORDS_MAX, true},
-    {"auth", parse_unbuilt, 0, 0, 0, 0, WORDS_MAX, true},
-};
-
-enum { NKEYS = sizeof(keys) / sizeof(keys[0]) };
+enum { FILE_MAX = 1024 * 1024, DAY_S = 24 * 60 * 60 };
 
 void
 config_init(struct config *c)
@@ -464,14 +83,15 @@ config_free(struct config *c)
 
 /* Words are separated by blanks; a word that starts with # starts a comment. */
 static bool
-split(struct line *l, char *text)
+split(struct config_line *l, char *text)
 {
 	for (char *p = text;;) {
 		p += strspn(p, " \t\r");
 		if (*p == '\0' || *p == '#')
 			return true;
-		if (l->nwords == WORDS_MAX)
-			return bad(l, "more than %d words; use several lines", WORDS_MAX);
+		if (l->nwords == CONFIG_WORDS_MAX)
+			return config_bad(
+			    l, "more than %d words; use several lines", CONFIG_WORDS_MAX);
 		l->words[l->nwords++] = p;
 		p += strcspn(p, " \t\r");
 		if (*p != '\0')
@@ -480,39 +100,23 @@ split(struct line *l, char *text)
 }
 
 static bool
-parse_line(struct line *l, char *text, int first_at[NKEYS])
+parse_line(struct config_line *l, char *text, int first_at[CONFIG_KEYS_MAX])
 {
-	size_t i = 0;
-
 	if (!split(l, text))
 		return false;
 	if (l->nwords == 0)
 		return true;
-	while (i < NKEYS && strcmp(l->words[0], keys[i].name) != 0)
-		i++;
-	if (i == NKEYS)
-		return bad(l, "%s: unknown key; see the list of keys in the manual", l->words[0]);
-	l->key = &keys[i];
-	if (l->nwords - 1 < l->key->least)
-		return bad(l, "%s: the value is missing", l->key->name);
-	if (l->nwords - 1 > l->key->most)
-		return bad(
-		    l, "%s: remove what stands behind %s", l->key->name, l->words[l->key->most]);
-	if (first_at[i] != 0 && !l->key->again)
-		return bad(
-		    l, "%s: given before, in line %d; remove one", l->key->name, first_at[i]);
-	first_at[i] = l->number;
-	return l->key->fn(l);
+	return config_keys_take(l, first_at);
 }
 
 int
 config_parse(
     struct config *c, const char *name, const char *text, size_t n, char *why, size_t whysize)
 {
-	int first_at[NKEYS] = {0};
+	int first_at[CONFIG_KEYS_MAX] = {0};
 	char *copy = xstrndup(text, n), *next;
 	bool ok = true;
-	struct line l;
+	struct config_line l;
 	int number = 0;
 
 	if (strlen(copy) != n) {
@@ -524,7 +128,7 @@ config_parse(
 		next = strchr(p, '\n');
 		if (next != NULL)
 			*next++ = '\0';
-		l = (struct line){
+		l = (struct config_line){
 		    .c = c, .file = name, .number = ++number, .why = why, .whysize = whysize};
 		ok = parse_line(&l, p, first_at);
 	}
@@ -561,7 +165,7 @@ config_read(struct config *c, const char *path, bool missing_ok, char *why, size
 	struct buf b;
 	int rc = 0;
 
-	set_string(&c->path, path);
+	config_set(&c->path, path);
 	buf_init(&b, FILE_MAX);
 	if (read_all(&b, path) == -1) {
 		if (errno != ENOENT || !missing_ok) {
@@ -597,6 +201,6 @@ config_hostname(struct config *c)
 	str_lowercase(full);
 	if (!smtp_helo_ok(full))
 		return NULL;
-	set_string(&c->hostname, full);
+	config_set(&c->hostname, full);
 	return c->hostname;
 }

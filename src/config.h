@@ -1,5 +1,5 @@
 /*
- * config.h: sortie.conf as a struct. Every key is a row of one table in config.c.
+ * config.h: sortie.conf as a struct. Every key is a row of one table in config_keys.c.
  *
  * A key and its value a line; # starts a comment; unknown keys and bad values are errors with file
  * and line. Nothing below the top level sees this struct: sortie.c fills each layer's own options.

@@ -1,0 +1,38 @@
+/*
+ * config_keys.h: the keys of sortie.conf, one line at a time. For config.c alone.
+ */
+#ifndef CONFIG_KEYS_H
+#define CONFIG_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/log.h" /* LOG_PRINTF */
+#include "config.h"
+
+enum { CONFIG_WORDS_MAX = 64, CONFIG_KEYS_MAX = 40 };
+
+struct config_key;
+
+struct config_line { /* one of the file, being parsed */
+	struct config *c;
+	const char *file;
+	int number;
+	char *words[CONFIG_WORDS_MAX]; /* key, value... */
+	int nwords;
+	const struct config_key *key;
+	char *why;
+	size_t whysize;
+};
+
+/* Writes "FILE:LINE: ..." into why, clean. Always false. */
+bool config_bad(struct config_line *l, const char *fmt, ...) LOG_PRINTF(2, 3);
+
+/* Does what a line of at least one word says. first_at, zeroed before the first line, remembers in
+ * which line each key stood first. False: why has the reason. */
+bool config_keys_take(struct config_line *l, int first_at[CONFIG_KEYS_MAX]);
+
+/* Replaces a string of the configuration by a copy of value. */
+void config_set(char **at, const char *value);
+
+#endif
