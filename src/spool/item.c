@@ -96,7 +96,8 @@ read_all(int fd, off_t at, struct buf *out)
 
 /*
  * Citadel's lists have no end mark. Before anything is appended to one it gets its recipients|N, from
- * where on our own rules hold (and its last line a newline, where that is missing).
+ * where on our own rules hold (and its last line a newline, where that is missing). It becomes
+ * durable together with what is appended behind it.
  */
 static int
 end_citadel_list(struct spool *sp, int fd, const struct envelope *e, char last, off_t *size)
@@ -110,7 +111,7 @@ end_citadel_list(struct spool *sp, int fd, const struct envelope *e, char last, 
 	if (last != '\n')
 		buf_addc(&line, '\n');
 	envelope_write_number(&line, "recipients", (int64_t)e->nrcpts);
-	r = spool_append(sp, fd, size, &line, true);
+	r = spool_append(sp, fd, size, &line, false);
 	buf_free(&line);
 	return r;
 }

@@ -14,7 +14,7 @@
 #include "base/sys.h"
 #include "spool/spool_impl.h"
 
-enum { LEFTOVER_AGE = 36 * 3600, OWNER_READ = 16384 };
+enum { LEFTOVER_AGE = 36 * 3600, CLEAN_EVERY = 6 * 3600, OWNER_READ = 16384 };
 
 /* A stream over a directory of the spool, with a position of its own. */
 static DIR *
@@ -212,6 +212,28 @@ clean_dir(struct spool *sp, int dir, int64_t now)
 		if (is_old_file(dir, name, now) && (dir != sp->msg || !is_wanted(sp, name)))
 			remove_leftover(sp, dir, name);
 	close_stream(d);
+}
+
+/* The mtime of run/clean remembers; an empty one is new, and one in the future counts as old. */
+bool
+spool_clean_due(struct spool *sp, int64_t now)
+{
+	int run = spool_open_dir(sp->dir, "run"), fd;
+	struct stat st;
+	bool due;
+
+	fd = run == -1 ? -1 : spool_open_file(run, "clean", O_RDWR | O_CREAT, &st);
+	spool_close_fd(&run);
+	if (fd == -1)
+		return false;
+	due = st.st_size == 0 || st.st_mtime <= now - CLEAN_EVERY || st.st_mtime > now;
+	if (due && st.st_size == 0)
+		due = (!sp->fix_modes || sys.fchmod(fd, 0600) == 0) &&
+		    durable_write(fd, "\n", 1) == 0;
+	if (due)
+		due = spool_set_due(fd, now) == 0;
+	spool_close_fd(&fd);
+	return due;
 }
 
 void

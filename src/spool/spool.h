@@ -72,6 +72,9 @@ int spool_scan(struct spool *sp, spool_scan_fn *fn, void *ctx);
 long long spool_owner(struct spool *sp, const char *id);
 /* Removes S2 and S3 where they are older than 36 h and nobody has a lock; now in seconds. */
 void spool_clean(struct spool *sp, int64_t now);
+/* Whether it is six hours since this last said so, to whichever process: spool_clean() asks twice
+ * about every message, and most passes have better things to do. */
+bool spool_clean_due(struct spool *sp, int64_t now);
 int spool_count_corrupt(struct spool *sp, size_t *n);
 
 /* --- one message --- */

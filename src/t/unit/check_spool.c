@@ -1214,6 +1214,25 @@ START_TEST(a_clock_in_1970_cleans_nothing)
 }
 END_TEST
 
+START_TEST(cleaning_is_due_every_six_hours)
+{
+	ck_assert(spool_clean_due(sp, now));
+	ck_assert(!spool_clean_due(sp, now));
+	ck_assert_int_eq(open_it(), 0);
+	ck_assert(!spool_clean_due(sp, now + 6 * HOUR - 1));
+	ck_assert(spool_clean_due(sp, now + 6 * HOUR));
+	ck_assert(spool_clean_due(sp, 100)); /* the clock was wrong, then or now */
+	ck_assert(spool_clean_due(sp, now));
+	for (unsigned n = 1; n <= 5; n++) { /* open, open, fstat, close, write */
+		ck_assert_int_eq(unlink(spooldir_path("run/clean")), 0);
+		fault_arm(n, FAULT_ONCE, EIO);
+		ck_assert_int_eq(spool_clean_due(sp, now), n == 4);
+		fault_disarm();
+		spooldir_write("run/clean", "");
+	}
+}
+END_TEST
+
 START_TEST(counting_the_corrupt_may_fail)
 {
 	size_t n = 5;
@@ -1303,6 +1322,7 @@ add_scans(TCase *tc)
 	tcase_add_test(tc, a_body_queued_in_the_last_moment_stays);
 	tcase_add_test(tc, cleaning_that_fails_removes_nothing_wanted);
 	tcase_add_test(tc, a_clock_in_1970_cleans_nothing);
+	tcase_add_test(tc, cleaning_is_due_every_six_hours);
 	tcase_add_test(tc, counting_the_corrupt_may_fail);
 }
 
