@@ -229,7 +229,7 @@ spool_clean_due(struct spool *sp, int64_t now)
 	due = st.st_size == 0 || st.st_mtime <= now - CLEAN_EVERY || st.st_mtime > now;
 	if (due && st.st_size == 0)
 		due = (!sp->fix_modes || sys.fchmod(fd, 0600) == 0) &&
-		    durable_write(fd, "\n", 1) == 0;
+		      durable_write(fd, "\n", 1) == 0;
 	if (due)
 		due = spool_set_due(fd, now) == 0;
 	spool_close_fd(&fd);
