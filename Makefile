@@ -48,6 +48,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_durable.c \
 	src/t/unit/check_reactor.c src/t/unit/check_wheel.c src/t/unit/check_conn.c \
 	src/t/unit/check_options.c src/t/unit/check_config.c src/t/unit/check_submit.c \
+	src/t/unit/check_submit_ends.c src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c \
 	src/t/unit/check_queue.c src/t/unit/check_site.c src/t/unit/check_route.c \
 	src/t/unit/check_dial.c src/t/unit/check_session.c src/t/unit/check_bounce.c \
 	src/t/unit/check_backoff.c src/t/unit/check_mailq.c src/t/unit/check_sortie.c \
@@ -56,7 +57,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t/lib/logcap.c src/t/lib/testspool.c \
 	src/t/lib/whole.c src/t/lib/net_fake.c \
 	src/t/lib/dns_fake.c src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c \
-	src/t/lib/fault.c src/t/lib/spooldir.c src/t/lib/powercut.c \
+	src/t/lib/fault.c src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c \
 	src/t/story/story.c src/t/story/story_expect.c
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \

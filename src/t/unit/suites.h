@@ -18,7 +18,8 @@ suite_fn suite_address, suite_alloc, suite_backoff, suite_body, suite_bounce, su
     suite_draft, suite_durable, suite_ehlo, suite_envelope, suite_list, suite_log, suite_mailq,
     suite_map, suite_options, suite_queue, suite_reactor, suite_reply, suite_resolvconf,
     suite_route, suite_session, suite_site, suite_smtp, suite_sortie, suite_spool, suite_str,
-    suite_submit, suite_sys, suite_verdict, suite_wheel;
+    suite_submit, suite_submit_ends, suite_submit_input, suite_submit_lines, suite_sys,
+    suite_verdict, suite_wheel;
 suite_fn suite_dialogue, suite_fault, suite_fault_spool, suite_story;
 
 #endif
