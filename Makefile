@@ -52,6 +52,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_queue.c src/t/unit/check_site.c src/t/unit/check_route.c \
 	src/t/unit/check_dial.c src/t/unit/check_session.c src/t/unit/check_bounce.c \
 	src/t/unit/check_backoff.c src/t/unit/check_mailq.c src/t/unit/check_sortie.c \
+	src/t/unit/check_kit.c \
 	src/t/dialogue/check_dialogue.c src/t/story/check_story.c \
 	src/t/fault/check_fault_spool.c src/t/fault/check_fault.c
 KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t/lib/logcap.c src/t/lib/testspool.c \

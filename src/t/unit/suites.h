@@ -20,6 +20,6 @@ suite_fn suite_address, suite_alloc, suite_backoff, suite_body, suite_bounce, su
     suite_route, suite_session, suite_site, suite_smtp, suite_sortie, suite_spool, suite_str,
     suite_submit, suite_submit_ends, suite_submit_input, suite_submit_lines, suite_sys,
     suite_verdict, suite_wheel;
-suite_fn suite_dialogue, suite_fault, suite_fault_spool, suite_story;
+suite_fn suite_dialogue, suite_kit, suite_fault, suite_fault_spool, suite_story;
 
 #endif
