@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include <fcntl.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,16 +149,17 @@ ts_refuses(const char *text, int rc, const char *words)
 size_t
 ts_files_in(const char *sub)
 {
-	char path[512], line[512];
+	char path[512];
+	struct dirent *entry;
 	size_t n = 0;
-	FILE *f;
+	DIR *d;
 
-	snprintf(path, sizeof(path), "ls '%s/%s'", spool_path(ts.sp), sub);
-	f = popen(path, "r");
-	ck_assert_ptr_nonnull(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n++;
-	pclose(f);
+	snprintf(path, sizeof(path), "%s/%s", spool_path(ts.sp), sub);
+	d = opendir(path);
+	ck_assert_ptr_nonnull(d);
+	while ((entry = readdir(d)) != NULL)
+		n += entry->d_name[0] != '.';
+	closedir(d);
 	return n;
 }
 
