@@ -24,7 +24,7 @@ struct config_key {
 	const char *name;
 	key_fn *fn;
 	size_t field; /* offset in struct config */
-	int64_t min, max;
+	int64_t min = 0, max = 0;
 	int least, most; /* words behind the key */
 	bool again; /* may be given more than once */
 };
@@ -177,7 +177,7 @@ parse_time(struct config_line *l)
 static bool
 parse_retry(struct config_line *l)
 {
-	int64_t min, max;
+	int64_t min = 0, max = 0;
 
 	if (!time_value(l, l->words[1], &min) || !time_value(l, l->words[2], &max))
 		return false;
