@@ -24,7 +24,7 @@ struct config_key {
 	const char *name;
 	key_fn *fn;
 	size_t field; /* offset in struct config */
-	int64_t min = 0, max = 0;
+	int64_t min, max;
 	int least, most; /* words behind the key */
 	bool again; /* may be given more than once */
 };
