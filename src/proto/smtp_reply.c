@@ -227,7 +227,8 @@ stop_body(struct smtp *s, struct smtp_transaction *t)
 	}
 	end = verdict_make(FATE_RETRY, SCOPE_HOST, "4.5.0", smtp_rows[S_BODY].doing,
 	    "the server answered before the end of data");
-	smtp_settle_all(s, t, &v);
+	if (t->accepted > 0)
+		smtp_settle_all(s, t, &v);
 	smtp_done(s, t, NULL);
 	return smtp_hang_up(s, &end, SMTP_LEFT);
 }
@@ -251,10 +252,10 @@ smtp_on_dot(struct smtp *s, const struct smtp_command *c)
 	struct smtp_transaction *t = c->t;
 	struct verdict v;
 
-	if (t->accepted == 0)
-		return STAY;
 	if (c->end > s->sent)
 		return stop_body(s, t);
+	if (t->accepted == 0) /* it was a lone dot */
+		return STAY;
 	t->over = true;
 	if (s->o.lmtp) {
 		settle_one(s, c);

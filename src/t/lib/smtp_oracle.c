@@ -63,7 +63,7 @@ struct oracle {
 	bool closed, benign, served;
 };
 
-static void wrong(const char *fmt, ...) LOG_PRINTF(1, 2);
+LOG_NORETURN static void wrong(const char *fmt, ...) LOG_PRINTF(1, 2);
 
 static void
 wrong(const char *fmt, ...)
@@ -125,7 +125,6 @@ mail_by_path(struct oracle *o, const char *line)
 			return &o->mails[i];
 	}
 	wrong("\"%s\" for mail that was not handed over", line);
-	return NULL;
 }
 
 static void
@@ -331,7 +330,6 @@ mail_by_number(struct oracle *o, unsigned number)
 		if (o->mails[i].number == number && !o->mails[i].done)
 			return &o->mails[i];
 	wrong("an event about mail %u, which is not in its hands", number);
-	return NULL;
 }
 
 static void
