@@ -208,7 +208,7 @@ parse_timeout(struct config_line *l)
 	    {"dot", &c->patience_s[SMTP_WAIT_DOT]},
 	    {"rset", &c->patience_s[SMTP_WAIT_RSET]},
 	};
-	int64_t seconds;
+	int64_t seconds = 0;
 
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
 		if (strcmp(l->words[1], waits[i].name) != 0)
