@@ -79,7 +79,7 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
 	MAIN src/main.c LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c \
-	ORACLE src/t/lib/smtp_oracle.c \
+	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
 	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
