@@ -28,13 +28,18 @@ TOP = src/sortie.c src/options.c src/config.c src/config_keys.c src/config_value
 	src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
-	src/proto/body.c src/proto/qp.c src/proto/address.c src/proto/address_list.c
+	src/proto/body.c src/proto/qp.c src/proto/address.c src/proto/address_list.c \
+	src/proto/sasl.c src/proto/sasl_simple.c src/proto/sasl_scram.c
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
-NET = src/net/reactor.c src/net/wheel.c src/net/conn.c
+NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/log.c \
 	src/base/str.c src/base/clock.c src/base/verdict.c
+
+# The users of OpenSSL. CRYPTO= on the command line leaves them out: all the rest as a library, for
+# a C library that OpenSSL has not been compiled for.
+CRYPTO = src/net/tls.c src/net/tls_verify.c src/net/tls_store.c src/net/tls_wire.c
 
 # The tests: every check_NAME.c defines suite_NAME() (src/t/README).
 
@@ -59,13 +64,14 @@ KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t
 	src/t/lib/whole.c src/t/lib/net_fake.c \
 	src/t/lib/dns_fake.c src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c \
 	src/t/lib/fault.c src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c \
-	src/t/story/story.c src/t/story/story_expect.c
+	src/t/story/story.c src/t/story/story_expect.c \
+	src/t/lib/certs.c src/t/lib/tls_server.c
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
 	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c
 
-# What the system offers: libraries beyond libc, -DHAVE_NS_PARSE; Check's flags.
+# What the system offers: libraries beyond libc, OpenSSL's and -DHAVE_NS_PARSE; Check's flags.
 FEATURES != sh src/t/lib/features.sh $(CC)
 LIBS != sh src/t/lib/features.sh --libs $(CC)
 CHECK_CFLAGS != pkg-config --cflags check 2>/dev/null || true

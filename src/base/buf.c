@@ -30,6 +30,17 @@ buf_clear(struct buf *b)
 	b->overflow = false;
 }
 
+void
+buf_wipe(struct buf *b)
+{
+	/* volatile: a compiler may leave out stores to what nobody reads again */
+	volatile char *p = b->mem;
+
+	for (size_t i = 0; i < b->cap; i++)
+		p[i] = 0;
+	buf_clear(b);
+}
+
 /*
  * Makes n bytes and a NUL fit behind the content. Content moves to the front only when it is at most
  * as long as the gap there, so that every byte moved has been paid for by one consumed.

@@ -23,6 +23,11 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_free(struct buf *b); /* back to empty, same ceiling */
 void buf_clear(struct buf *b); /* forget the content and the overflow, keep the memory */
+/*
+ * As buf_clear(), and overwrites the memory: for secrets. Growing leaves copies behind that nobody
+ * overwrites, so whoever keeps secrets reserves their room first.
+ */
+void buf_wipe(struct buf *b);
 
 void buf_add(struct buf *b, const void *data, size_t n);
 void buf_addc(struct buf *b, char c);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# features.sh [--libs] CC: what this system's resolver library offers, as compiler flags.
+# features.sh [--libs] CC: what this system's resolver library offers, as compiler flags; and OpenSSL's.
 #
 # Prints -DHAVE_NS_PARSE where <arpa/nameser.h> has ns_initparse() and ns_parserr() (OpenBSD has
 # not); with --libs, the libraries that res_mkquery() and friends need beyond libc. Prints nothing
@@ -34,7 +34,7 @@ elif links "$mkquery$parse" -lresolv; then
 	flag=-DHAVE_NS_PARSE lib=-lresolv
 fi
 if [ $what = libs ]; then
-	echo "$lib"
+	echo "$(pkg-config --libs openssl 2> /dev/null || echo -lssl -lcrypto) $lib"
 else
-	echo "$flag"
+	echo "$flag $(pkg-config --cflags openssl 2> /dev/null)"
 fi
