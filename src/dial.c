@@ -50,13 +50,26 @@ attempt_free(struct attempt *a)
 	free(a);
 }
 
+/* Without a route, a socket or a port of our own nobody was tried: that is no attempt. */
+static bool
+is_local(int error)
+{
+	static const int errors[] = {
+	    ENETUNREACH, ENETDOWN, EAFNOSUPPORT, EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (error == errors[i])
+			return true;
+	return false;
+}
+
 static struct verdict
 connect_verdict(const struct hop *h, int error)
 {
 	struct verdict v = verdict_make(FATE_RETRY, SCOPE_HOST, "4.4.1", "connecting", "%s%s: %s",
 	    h->host, h->peer, strerror(error));
 
-	v.no_attempt = error == ENETUNREACH || error == ENETDOWN;
+	v.no_attempt = is_local(error);
 	return v;
 }
 

@@ -15,7 +15,7 @@ struct peer {
 	struct map_node node;
 	char *name; /* as hop.peer */
 	unsigned open; /* connections, half-open ones too */
-	struct list waiting; /* the sites': who wants one more connection to it */
+	struct list waiting; /* the sites that want one more connection to it */
 	bool dead; /* could not be reached in this pass */
 	struct verdict why; /* ... because */
 };

@@ -19,7 +19,10 @@
 #include "peer.h"
 #include "session.h"
 
-enum { LIMIT_START = 2 };
+enum {
+	LIMIT_START = 2,
+	TURN_MESSAGES = 100, /* a connection that others wait for is given up after so many */
+};
 
 enum hop_health { HOP_GOOD, HOP_LATE, HOP_FAILED };
 
@@ -27,7 +30,6 @@ struct opening { /* a dial, and the hops it has tried */
 	struct list link;
 	struct site *site;
 	struct dial *dial;
-	struct list at_peer; /* waiting for a connection to an address to end */
 	bool *tried, *held; /* by hop; held: counted in its peer */
 	size_t n;
 };
@@ -53,7 +55,9 @@ struct site {
 	struct verdict why; /* the last trouble; parked: the reason */
 	struct task task;
 	struct timer idle;
-	struct list starving; /* on sites->starving: wants a connection, and there are too many */
+	struct list at_peer; /* on a peer's: wants a connection to it, and there are too many */
+	struct list in_line; /* on *line: wants a connection, and there are too many in all */
+	struct list *line;
 	struct list idling; /* on sites->idling: may have sessions without work */
 };
 
@@ -62,8 +66,10 @@ struct sites {
 	struct router *router;
 	struct sites_options options;
 	struct map by_key;
-	struct list all, starving, idling;
-	struct task feed; /* connections for the starving */
+	struct list all, idling;
+	struct list starving,
+	    hungry; /* sites that have to wait: without any connection; for more */
+	struct task feed; /* connections for those */
 	struct peers peers;
 	unsigned open; /* sessions and openings */
 	size_t njobs;
@@ -154,18 +160,23 @@ health_of(struct site *s, size_t hop)
 	return &s->hops[hop];
 }
 
-/* A connection to the address ended: one that waits for that may go on. */
+/*
+ * A connection to the address ended: the first that waits for that may go on. It may have no use for
+ * the place any more, so when nobody is left whose end would wake the others, all of them go on.
+ */
 static void
 peer_release(struct peer *p)
 {
-	struct opening *o;
+	bool all = --p->open == 0;
 
-	p->open--;
-	if (list_empty(&p->waiting))
-		return;
-	o = list_item(p->waiting.next, struct opening, at_peer);
-	list_remove(&o->at_peer);
-	dial_more(o->dial);
+	while (!list_empty(&p->waiting)) {
+		struct site *s = list_item(p->waiting.next, struct site, at_peer);
+
+		list_remove(&s->at_peer);
+		site_wake(s);
+		if (!all)
+			break;
+	}
 }
 
 static struct peer *
@@ -211,6 +222,14 @@ park(struct site *s)
 	site_wake(s);
 }
 
+/* What was really tried says more than what could not be (an IPv6 address without a route to it). */
+static void
+note_why(struct site *s, const struct verdict *v)
+{
+	if (!v->no_attempt || s->why.enhanced[0] == '\0' || s->why.no_attempt)
+		s->why = *v;
+}
+
 /*
  * A connection to the hop could not be had, or broke. served: it had served messages before. While
  * others to the same hop are alive the host is not down, it wants no more than those.
@@ -220,7 +239,7 @@ hop_trouble(struct site *s, size_t hop, const struct verdict *v, bool served)
 {
 	unsigned alive = sessions_on(s, hop);
 
-	s->why = *v;
+	note_why(s, v);
 	s->learned = true;
 	if (served || alive > 0) {
 		s->troubled = true;
@@ -279,7 +298,7 @@ static void
 slot_release(struct sites *ss)
 {
 	ss->open--;
-	if (!list_empty(&ss->starving))
+	if (!list_empty(&ss->starving) || !list_empty(&ss->hungry))
 		task_queue(ss->reactor, &ss->feed);
 }
 
@@ -289,7 +308,6 @@ opening_free(struct opening *o)
 	for (size_t i = 0; i < o->n; i++)
 		release(o, i);
 	dial_cancel(&o->dial);
-	list_remove(&o->at_peer);
 	list_remove(&o->link);
 	o->site->nopenings--;
 	slot_release(o->site->sites);
@@ -315,7 +333,7 @@ hop_usable(
 		return false;
 	p = peers_get(&s->sites->peers, h->peer);
 	if (p->dead && sessions_on(s, i) == 0) {
-		s->why = p->why;
+		note_why(s, &p->why);
 		*health_of(s, i) = HOP_FAILED;
 		return false;
 	}
@@ -358,11 +376,11 @@ on_next(void *ctx, const struct hop **hop, size_t *index)
 		if (state == ROUTE_WAIT)
 			return ROUTE_WAIT;
 	}
-	if (bar.peer == NULL)
-		return ROUTE_END;
-	if (!list_linked(&o->at_peer)) /* until a connection to that address ends */
-		list_add_tail(&bar.peer->waiting, &o->at_peer);
-	return ROUTE_WAIT;
+	if (bar.peer != NULL && !list_linked(&s->at_peer)) { /* until a connection to it ends */
+		list_add_tail(&bar.peer->waiting, &s->at_peer);
+		sites_quit_idle(s->sites);
+	}
+	return ROUTE_END;
 }
 
 static void
@@ -448,7 +466,6 @@ open_session(struct site *s)
 	struct opening *o = xcalloc(1, sizeof(*o));
 
 	list_init(&o->link);
-	list_init(&o->at_peer);
 	o->site = s;
 	list_add_tail(&s->openings, &o->link);
 	s->nopenings++;
@@ -458,13 +475,25 @@ open_session(struct site *s)
 
 /* --- sessions ----------------------------------------------------------------------------- */
 
+/* Others wait for a connection, and this one has had its share. */
+static bool
+should_yield(struct site *s, const struct session *session)
+{
+	unsigned delivered = session_delivered(session);
+
+	if (!list_empty(&s->sites->starving))
+		return delivered >= (s->nsessions > 1 ? 1 : TURN_MESSAGES);
+	return delivered >= TURN_MESSAGES &&
+	       !list_empty(&peer_of(s, session_hop(session))->waiting);
+}
+
 static struct job *
 on_next_job(void *ctx, struct session *session, bool *last_hop)
 {
 	struct site *s = ctx;
 	struct job *j;
 
-	if (s->sites->stopping || s->parked)
+	if (s->sites->stopping || s->parked || should_yield(s, session))
 		return NULL;
 	while ((j = take_waiting(s)) != NULL) {
 		j->body_wanted = true;
@@ -502,28 +531,52 @@ given_back_too_often(const struct site *s, const struct job *j)
 	return j->returned >= (hops > 2 ? hops : 2);
 }
 
+/*
+ * The host cannot take this mail as it is (no 8BITMIME), but is well otherwise: another one is tried
+ * first, from now on for all of the site's mail. RFC 3463 3.7: X.6.3, conversion not supported.
+ */
+static void
+prefer_others(struct site *s, size_t hop)
+{
+	*health_of(s, hop) = HOP_LATE;
+	s->learned = true;
+	if (s->has_winner && s->winner == hop)
+		s->has_winner = false;
+	list_each (pos, &s->sessions)
+		if (session_hop(session_of_link(pos)) == hop)
+			session_quit(session_of_link(pos));
+}
+
+static void
+came_back(struct site *s, struct session *session, struct job *j, const struct verdict *host)
+{
+	j->returned++;
+	if (given_back_too_often(s, j)) {
+		settle_rest(j, host);
+		job_done(s, j);
+		return;
+	}
+	if (strcmp(host->enhanced, "4.6.3") == 0)
+		prefer_others(s, session_hop(session));
+	put_back(s, j);
+}
+
 static void
 on_finished(
     void *ctx, struct session *session, struct job *j, const struct verdict *host, bool again)
 {
 	struct site *s = ctx;
 
-	(void)session;
-	if (host == NULL && j->unsettled == 0) {
-		went_well(s);
-		job_done(s, j);
-	} else if (host == NULL && !again) {
+	if (host == NULL && j->unsettled > 0 && !again)
 		bug("a job was served and has recipients left");
-	} else if (host != NULL && s->sites->stopping) {
-		job_done(s, j);
-	} else if (host != NULL && ++j->returned && given_back_too_often(s, j)) {
-		settle_rest(j, host);
-		job_done(s, j);
-	} else {
-		put_back(s, j);
-	}
-	if (host == NULL && again)
+	if (host == NULL)
 		went_well(s);
+	if (j->unsettled == 0 || s->sites->stopping)
+		job_done(s, j);
+	else if (host != NULL)
+		came_back(s, session, j, host);
+	else
+		put_back(s, j);
 }
 
 static void
@@ -545,7 +598,8 @@ on_idle(void *ctx, struct session *session)
 	struct site *s = ctx;
 	struct sites *ss = s->sites;
 
-	if (ss->options.idle_ms == 0 || !list_empty(&ss->starving)) {
+	if (ss->options.idle_ms == 0 || !list_empty(&ss->starving) || !list_empty(&ss->hungry) ||
+	    !list_empty(&peer_of(s, session_hop(session))->waiting)) {
 		session_quit(session);
 	} else if (!list_linked(&s->idling)) {
 		list_add_tail(&ss->idling, &s->idling);
@@ -594,25 +648,40 @@ spoken_for(struct site *s)
 
 /* Connections are short: those that nobody uses are given up. */
 static void
-starve(struct site *s)
+stand_in_line(struct site *s)
 {
-	if (!list_linked(&s->starving))
-		list_add_tail(&s->sites->starving, &s->starving);
-	sites_quit_idle(s->sites);
+	struct sites *ss = s->sites;
+	struct list *line = s->nsessions + s->nopenings > 0 ? &ss->hungry : &ss->starving;
+
+	if (s->line != line)
+		list_remove(&s->in_line);
+	s->line = line;
+	if (!list_linked(&s->in_line))
+		list_add_tail(line, &s->in_line);
+	sites_quit_idle(ss);
+}
+
+/* Whether a site has to leave the next connection to others. */
+static bool
+must_wait(const struct site *s)
+{
+	const struct sites *ss = s->sites;
+
+	return ss->open >= ss->options.sessions ||
+	       (s->nsessions + s->nopenings > 0 && !list_empty(&ss->starving));
 }
 
 static void
 open_more(struct site *s)
 {
-	struct sites *ss = s->sites;
 	unsigned limit = s->limit < s->ceiling ? s->limit : s->ceiling;
 	size_t taken = spoken_for(s);
 
 	while (s->nwaiting > taken && s->nsessions + s->nopenings < limit) {
-		if (s->nopenings > 0 && !s->has_winner)
-			return; /* one race at a time */
-		if (ss->open >= ss->options.sessions) {
-			starve(s);
+		if (list_linked(&s->at_peer) || (s->nopenings > 0 && !s->has_winner))
+			return; /* not now, or one race at a time */
+		if (must_wait(s)) {
+			stand_in_line(s);
 			return;
 		}
 		open_session(s);
@@ -627,7 +696,8 @@ site_free(struct site *s)
 
 	timer_disarm(ss->reactor, &s->idle);
 	task_cancel(&s->task);
-	list_remove(&s->starving);
+	list_remove(&s->in_line);
+	list_remove(&s->at_peer);
 	list_remove(&s->idling);
 	list_remove(&s->link);
 	map_remove(&ss->by_key, &s->node);
@@ -659,8 +729,10 @@ have_route(struct site *s)
 	state = route_hop(s->route, 0, &h);
 	if (state == ROUTE_END) {
 		s->why = *route_verdict(s->route);
-		s->parked = true;
+		/* the DNS will say so again, from memory: sites that are none need none */
+		s->parked = s->why.fate != FATE_FAIL;
 		settle_waiting(s, &s->why);
+		route_close(&s->route);
 	}
 	return state == ROUTE_HOP;
 }
@@ -693,14 +765,18 @@ on_route(void *ctx)
 
 /* Connections have ended: those sites that had to wait for one go on, in order. */
 static void
-feed_starving(void *ctx)
+feed(void *ctx)
 {
 	struct sites *ss = ctx;
 
-	while (ss->open < ss->options.sessions && !list_empty(&ss->starving)) {
-		struct site *s = list_item(ss->starving.next, struct site, starving);
+	while (ss->open < ss->options.sessions) {
+		struct list *line = list_empty(&ss->starving) ? &ss->hungry : &ss->starving;
+		struct site *s;
 
-		list_remove(&s->starving);
+		if (list_empty(line))
+			break;
+		s = list_item(line->next, struct site, in_line);
+		list_remove(&s->in_line);
 		task_cancel(&s->task);
 		site_run(s);
 	}
@@ -719,8 +795,9 @@ sites_new(struct reactor *r, struct router *router, const struct sites_options *
 	map_init(&ss->by_key);
 	list_init(&ss->all);
 	list_init(&ss->starving);
+	list_init(&ss->hungry);
 	list_init(&ss->idling);
-	task_init(&ss->feed, feed_starving, ss);
+	task_init(&ss->feed, feed, ss);
 	peers_init(&ss->peers);
 	return ss;
 }
@@ -741,6 +818,16 @@ sites_free(struct sites **ssp)
 	*ssp = NULL;
 }
 
+/* A site that is still busy goes on as it is, but may try again what did not work. */
+static void
+forget(struct site *s)
+{
+	s->parked = false;
+	for (size_t i = 0; i < s->nhops; i++)
+		s->hops[i] = HOP_GOOD;
+	s->ceiling = s->sites->options.sessions_per_site;
+}
+
 void
 sites_new_pass(struct sites *ss)
 {
@@ -754,6 +841,8 @@ sites_new_pass(struct sites *ss)
 		pos = pos->next;
 		if (!site_busy(s))
 			site_free(s);
+		else
+			forget(s);
 	}
 }
 
@@ -771,7 +860,8 @@ site_new(struct sites *ss, const char *key, const char *sender, const char *doma
 	list_init(&s->waiting);
 	list_init(&s->sessions);
 	list_init(&s->openings);
-	list_init(&s->starving);
+	list_init(&s->in_line);
+	list_init(&s->at_peer);
 	list_init(&s->idling);
 	list_init(&s->link);
 	list_add_tail(&ss->all, &s->link);
@@ -788,7 +878,7 @@ sites_find(struct sites *ss, const char *sender, const char *domain)
 	struct map_node *n;
 	struct site *s;
 
-	buf_init(&key, 4096);
+	buf_init(&key, 65536);
 	router_site_key(ss->router, sender, domain, &key);
 	n = map_get(&ss->by_key, buf_str(&key));
 	s = n != NULL ? map_item(n, struct site, node)
@@ -853,6 +943,27 @@ sites_quit_idle(struct sites *ss)
 {
 	while (!list_empty(&ss->idling))
 		on_idle_timer(list_item(ss->idling.next, struct site, idling));
+}
+
+void
+sites_wind_down(struct sites *ss)
+{
+	list_each (pos, &ss->all) {
+		struct site *s = list_item(pos, struct site, link);
+
+		if (s->njobs > 0)
+			continue;
+		while (!list_empty(&s->openings))
+			opening_free(list_item(s->openings.next, struct opening, link));
+		list_each (at, &s->sessions) {
+			struct session *session = session_of_link(at);
+
+			if (session_is_ready(session))
+				session_quit(session);
+			else /* nobody waits five minutes for a greeting to say QUIT to */
+				session_stop(session, true);
+		}
+	}
 }
 
 void

@@ -42,6 +42,8 @@ bool sites_busy(const struct sites *ss); /* jobs or sessions are left */
 size_t sites_in_flight(const struct sites *ss); /* transactions under way */
 size_t sites_sessions(const struct sites *ss); /* open or opening */
 void sites_quit_idle(struct sites *ss); /* sessions without work close now */
+void sites_wind_down(
+    struct sites *ss); /* the same, and those not greeted yet, where no job is left */
 /* Stop: waiting jobs are done at once, sessions that have not sent a final dot close, the others are
  * waited for. hard: all close now. */
 void sites_stop(struct sites *ss, bool hard);
