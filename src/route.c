@@ -251,6 +251,16 @@ next_relay(const struct config *c, const char *sender, size_t *i)
 	return NULL;
 }
 
+static void
+add_target_key(struct buf *key, const char *before, const struct target *t)
+{
+	buf_addf(key, "%s%s:%u", before, t->host, t->port);
+	if (t->kind == TARGET_MX)
+		buf_adds(key, " mx");
+	else if (t->kind == TARGET_LMTP_HOST || t->kind == TARGET_LMTP_PATH)
+		buf_adds(key, " lmtp");
+}
+
 void
 router_site_key(const struct router *r, const char *sender, const char *domain, struct buf *key)
 {
@@ -261,14 +271,11 @@ router_site_key(const struct router *r, const char *sender, const char *domain, 
 		domain = "";
 	buf_clear(key);
 	if ((t = find_route(r->config, domain)) != NULL) {
-		buf_addf(key, "route %s:%u", t->host, t->port);
-		if (t->kind == TARGET_MX)
-			buf_adds(key, " mx");
+		add_target_key(key, "route ", t);
 		return;
 	}
 	while ((t = next_relay(r->config, sender, &i)) != NULL)
-		buf_addf(key, "%s%s:%u%s", buf_len(key) == 0 ? "relay " : ",", t->host, t->port,
-		    t->kind == TARGET_MX ? " mx" : "");
+		add_target_key(key, buf_len(key) == 0 ? "relay " : ",", t);
 	if (buf_len(key) > 0)
 		return;
 	for (const char *p = domain; *p != '\0'; p++)
@@ -311,6 +318,14 @@ drop_legs(struct route *rt)
 		leg_free(list_item(rt->legs.next, struct leg, link));
 }
 
+static bool
+is_literal(const char *host)
+{
+	struct in6_addr ip;
+
+	return inet_pton(AF_INET, host, &ip) == 1 || inet_pton(AF_INET6, host, &ip) == 1;
+}
+
 static void
 add_target(struct route *rt, const struct target *t, unsigned preference, bool fallback)
 {
@@ -323,6 +338,8 @@ add_target(struct route *rt, const struct target *t, unsigned preference, bool f
 	};
 	struct leg *l = leg_new(rt, kinds[t->kind], t->host, t->port);
 
+	if (l->kind == LEG_HOST && is_literal(t->host))
+		l->kind = LEG_ADDRESS;
 	l->target = t;
 	l->preference = preference;
 	l->fallback = fallback;
@@ -384,9 +401,12 @@ judge_no_hops(struct route *rt)
 
 /* --- MX ----------------------------------------------------------------------------------- */
 
-/* A record that names us drops itself and all of equal or worse preference (RFC 5321 5.1). */
+/*
+ * A record that names us drops itself and all of equal or worse preference (RFC 5321 5.1): those of
+ * the same MX lookup, which came from the same line of the configuration or from none.
+ */
 static void
-drop_from_preference(struct route *rt, unsigned preference)
+drop_from_preference(struct route *rt, const struct target *target, unsigned preference)
 {
 	struct list *pos = rt->legs.next;
 
@@ -395,7 +415,7 @@ drop_from_preference(struct route *rt, unsigned preference)
 		struct leg *l = list_item(pos, struct leg, link);
 
 		pos = pos->next;
-		if (!l->fallback && l->from_mx && l->preference >= preference)
+		if (l->from_mx && l->target == target && l->preference >= preference)
 			leg_free(l);
 	}
 }
@@ -442,7 +462,7 @@ add_exchanges(struct leg *mx, const struct dns_answer *a)
 	qsort(v, n, sizeof(*v), by_rank);
 	for (size_t i = 0; i < n && i < MX_TRIED_MAX; i++) {
 		if (rt->router->hostname != NULL && str_eqi(v[i].r->name, rt->router->hostname)) {
-			drop_from_preference(rt, v[i].r->preference);
+			drop_from_preference(rt, mx->target, v[i].r->preference);
 			break;
 		}
 		add_exchange(mx, v[i].r->name, v[i].r->preference);
@@ -539,6 +559,8 @@ add_hop(struct leg *l)
 	h->host = xstrdup(l->host);
 	h->preference = l->fallback ? UINT16_MAX + 1U : l->preference;
 	h->lmtp = l->lmtp;
+	h->configured = l->target != NULL;
+	rt->nfallback += l->fallback;
 	return h;
 }
 
@@ -563,7 +585,6 @@ add_ip_hop(struct leg *l, const struct in6_addr *a)
 	h->peer = peer_text(a, l->port);
 	log_trace("-- host %s%s, preference %u%s", h->host, h->peer, l->preference,
 	    l->fallback ? ", fallback" : "");
-	rt->nfallback += l->fallback;
 }
 
 /* Whether one of the leg's addresses is ours; one that is refused anyway does not count. */
@@ -605,8 +626,10 @@ take_addresses(struct leg *l)
 	struct route *rt = l->route;
 
 	list_remove(&l->link); /* so that dropping legs does not free it */
+	if (leads_home(l) && l->target != NULL)
+		note_config(rt, l, "leads back to this machine");
 	if (leads_home(l))
-		drop_from_preference(rt, l->preference);
+		drop_from_preference(rt, l->target, l->preference);
 	else
 		for (size_t i = 0; i < l->nip[0] || i < l->nip[1]; i++)
 			for (size_t f = 0; f < 2; f++)

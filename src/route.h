@@ -31,6 +31,8 @@ struct hop { /* one address to try */
 	socklen_t addrlen;
 	unsigned preference;
 	bool lmtp;
+	bool
+	    configured; /* named by the configuration: may bear our own name (a server on this machine) */
 };
 
 /* config and hostname (ours, NULL: none) stay valid while the router lives. */

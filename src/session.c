@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 
-enum { READ_SIZE = 16384, READS_A_TURN = 4, BODY_SIZE = 65536 };
+enum { READ_SIZE = 16384, READS_A_TURN = 4, WRITES_A_TURN = 16, BODY_SIZE = 65536 };
 
 struct flight { /* a job handed to the engine */
 	struct list link;
@@ -240,14 +240,17 @@ set_deadline(struct session *s)
 static void
 pump(struct session *s)
 {
+	int writes = 0;
+
 	do {
 		events(s);
 		offer(s);
 		events(s);
-	} while (!s->closed && flush(s));
+	} while (!s->closed && flush(s) && ++writes < WRITES_A_TURN);
 	if (s->closed)
 		return;
-	conn_want(s->conn, true, s->blocked);
+	/* after so much of a large message it is the others' turn */
+	conn_want(s->conn, true, s->blocked || writes == WRITES_A_TURN);
 	set_deadline(s);
 	if (s->ready && s->stop == 0 && smtp_idle(s->smtp))
 		s->ops->idle(s->ctx, s);
@@ -380,6 +383,7 @@ session_new(struct reactor *r, struct conn *c, const struct session_options *o,
 		address_literal(c, literal, sizeof(literal));
 	so.helo = o->helo != NULL ? o->helo : literal;
 	so.lmtp = o->hop->lmtp;
+	so.loop_ok = o->hop->configured;
 	so.one_behind_dot = o->one_behind_dot;
 	memcpy(so.patience_s, o->patience_s, sizeof(so.patience_s));
 	list_init(&s->link);
