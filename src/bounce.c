@@ -12,15 +12,6 @@
 /* The source_room of a report that the postmaster gets because its own addressee could not. */
 static const char TO_POSTMASTER[] = "postmaster";
 
-static void
-take_first(void *ctx, const char *mailbox, enum address_error e)
-{
-	struct report *r = ctx;
-
-	if (r->to[0] == '\0' && e == ADDRESS_OK && address_domain(mailbox) != NULL)
-		str_copy(r->to, sizeof(r->to), mailbox);
-}
-
 /*
  * Whom to tell; NULL or "": nobody. What came from the null sender is a report itself, and only the
  * postmaster hears of it; what went to him already ends here (RFC 5321 6.1: never a report about a
@@ -30,14 +21,11 @@ static const char *
 addressee(struct report *r)
 {
 	const struct envelope *e = r->e;
-	const char *from;
-	size_t n;
 
 	if (e->bounceto != NULL && e->bounceto[0] != '\0')
 		return e->bounceto;
 	if (e->sender == NULL) {
-		if ((from = original_field(&r->original, "From", &n)) != NULL)
-			address_list(from, n, take_first, r);
+		original_from_field(&r->original, r->to, sizeof(r->to));
 		return r->to;
 	}
 	if (e->sender[0] != '\0')

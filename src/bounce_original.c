@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "bounce_letter.h"
+#include "proto/address.h"
 
 enum { HEAD_MAX = 64 * 1024 }; /* what is looked at, and returned, of a header */
 
@@ -117,4 +118,43 @@ original_field(const struct original *m, const char *name, size_t *n)
 		at = next;
 	}
 	return NULL;
+}
+
+struct mailbox {
+	char *dst;
+	size_t size;
+};
+
+static void
+take_first(void *ctx, const char *mailbox, enum address_error e)
+{
+	const struct mailbox *to = ctx;
+
+	if (to->dst[0] == '\0' && e == ADDRESS_OK && address_domain(mailbox) != NULL)
+		str_copy(to->dst, to->size, mailbox);
+}
+
+void
+original_from_field(const struct original *m, char *dst, size_t size)
+{
+	struct mailbox to = {dst, size};
+	size_t n;
+	const char *from = original_field(m, "From", &n);
+
+	dst[0] = '\0';
+	if (from != NULL)
+		address_list(from, n, take_first, &to);
+}
+
+int
+original_from(int fd, char *dst, size_t size)
+{
+	struct original m;
+	int r;
+
+	original_init(&m, fd);
+	if ((r = original_read(&m, 0)) == 0)
+		original_from_field(&m, dst, size);
+	original_free(&m);
+	return r;
 }

@@ -39,4 +39,11 @@ ssize_t original_block(const struct original *m, char block[ORIGINAL_BLOCK], uin
 /* What stands behind "name:" in the first field of that name, folded as it is; NULL: none. */
 const char *original_field(const struct original *m, const char *name, size_t *n);
 
+/*
+ * The first address with a domain in the From of the message on fd, "" if there is none, into
+ * dst[size]: who sent it, where its control file does not say. Returns 0, or -1 and errno.
+ */
+int original_from(int fd, char *dst, size_t size);
+void original_from_field(const struct original *m, char *dst, size_t size);
+
 #endif

@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "bounce_original.h"
 #include "proto/address.h"
 
 enum { LINES_MAX = 64 * 1024 * 1024, WHOLE_MAX = 1024 * 1024 * 1024 };
@@ -42,7 +43,7 @@ struct work { /* a job and whose it is */
 	struct message *message;
 	bool holds; /* between GO and pause or done */
 	struct job job;
-	struct job_rcpt rcpts[];
+	size_t cap; /* of job.rcpts */
 };
 
 struct message {
@@ -103,10 +104,38 @@ close_body(struct message *m)
 }
 
 static void
+drop_lock(struct message *m)
+{
+	if (m->fd >= 0)
+		durable_forget_file(spool_batch(m->all->spool), m->fd);
+	spool_unlock(&m->fd);
+}
+
+static void
 let_go(struct message *m)
 {
 	close_body(m);
-	spool_unlock(&m->fd);
+	drop_lock(m);
+}
+
+/* Jobs point to the addresses of e; only what became of them is new. */
+static void
+take_progress(struct envelope *e, const struct envelope *fresh)
+{
+	for (size_t i = 0; i < fresh->nrcpts; i++) {
+		const struct recipient *r = &fresh->rcpts[i];
+
+		if (r->status != RCPT_NEW)
+			envelope_settle(e, i, r->status, r->reason);
+		e->rcpts[i].report = r->report;
+	}
+	e->unreported = fresh->unreported;
+	e->reports = fresh->reports;
+	e->reported = fresh->reported;
+	e->warned = fresh->warned;
+	e->ended = fresh->ended;
+	if (fresh->attempted != 0)
+		envelope_attempted(e, fresh->attempted, fresh->retry);
 }
 
 /* Another runner has been at it since we read it: what it recorded counts. */
@@ -122,29 +151,14 @@ reload(struct message *m)
 	envelope_init(&fresh);
 	ok = spool_load(ms->spool, m->envelope.id, m->fd, &fresh, &size, why, sizeof(why)) ==
 		 SPOOL_LOADED &&
-	     fresh.nrcpts == m->envelope.nrcpts;
-	if (ok && !m->ignore_due && envelope_due_at(&fresh) > clock_wall_s())
-		ok = false;
-	if (ok && fresh.hold)
-		ok = false;
-	if (!ok) {
-		envelope_free(&fresh);
-		return false;
+	     fresh.nrcpts == m->envelope.nrcpts && !fresh.hold &&
+	     (m->ignore_due || message_due(&fresh, clock_wall_s()));
+	if (ok) {
+		m->size = size;
+		take_progress(&m->envelope, &fresh);
 	}
-	m->size = size;
-	/* jobs point to the old one's addresses; only what became of them is new */
-	for (size_t i = 0; i < fresh.nrcpts; i++)
-		if (fresh.rcpts[i].status != RCPT_NEW)
-			envelope_settle(
-			    &m->envelope, i, fresh.rcpts[i].status, fresh.rcpts[i].reason);
-	m->envelope.reported = fresh.reported;
-	if (fresh.reports > m->envelope.reports)
-		envelope_report(&m->envelope, fresh.reports);
-	if (fresh.attempted != 0)
-		envelope_attempted(&m->envelope, fresh.attempted, fresh.retry);
-	m->envelope.warned = fresh.warned;
 	envelope_free(&fresh);
-	return true;
+	return ok;
 }
 
 /* The lock is had, and what the file says is known. */
@@ -173,7 +187,7 @@ have_lock(struct message *m)
 	if (sys.fstat(m->fd, &st) != 0 ||
 	    ((st.st_size != m->size || !m->envelope.ended) && !reload(m))) {
 		m->skip = true;
-		spool_unlock(&m->fd);
+		drop_lock(m);
 		return false;
 	}
 	return true;
@@ -423,8 +437,7 @@ set_time(struct message *m)
 	int64_t now = clock_wall_s(), retry = e->retry;
 
 	if (m->attempted || !m->deferred || retry == 0)
-		retry = backoff_spread(
-		    backoff_next(retry, o->retry_min_s, o->retry_max_s), str_random(UINT32_MAX));
+		retry = backoff_next(retry, o->retry_min_s, o->retry_max_s);
 	envelope_write_number(&m->lines, "attempted", now);
 	envelope_write_number(&m->lines, "retry", retry);
 	envelope_attempted(e, now, retry);
@@ -471,14 +484,14 @@ write_anew(struct message *m)
 	buf_init(&whole, WHOLE_MAX);
 	envelope_write(&whole, &m->envelope);
 	envelope_write_progress(&whole, &m->envelope);
-	if (spool_rewrite(ms->spool, m->envelope.id, &whole, &fd) == 0) {
-		spool_unlock(&m->fd);
-		m->fd = fd;
-		m->size = (off_t)buf_len(&whole);
-	} else {
+	if (spool_rewrite(ms->spool, m->envelope.id, &whole, &fd) == -1)
 		log_warn("%s: what became of it cannot be recorded: %s; recipients served may get "
 			 "it again",
 		    m->envelope.id, strerror(errno));
+	if (fd >= 0) { /* it has the name now, even if that is not durable */
+		drop_lock(m);
+		m->fd = fd;
+		m->size = (off_t)buf_len(&whole);
 	}
 	buf_free(&whole);
 	buf_clear(&m->lines);
@@ -492,6 +505,17 @@ set_broken(struct messages *ms, const char *id)
 		log_warn("%s: the spool cannot be written: %s; no new delivery is started", id,
 		    strerror(errno));
 	ms->broken = true;
+}
+
+/* When a pass looks at it again: spread, so that what failed together does not come back together. */
+static void
+set_hint(struct message *m)
+{
+	const struct envelope *e = &m->envelope;
+
+	spool_set_due(m->fd, e->hold
+				 ? clock_wall_s() + m->all->options.retry_max_s
+				 : e->attempted + backoff_spread(e->retry, str_random(UINT32_MAX)));
 }
 
 static void
@@ -509,8 +533,7 @@ append_lines(struct message *m)
 	buf_clear(&m->lines);
 	m->durable = false;
 	if (m->stage != STAGE_WORKING)
-		spool_set_due(m->fd, m->envelope.hold ? clock_wall_s() + m->all->options.retry_max_s
-						      : envelope_due_at(&m->envelope));
+		set_hint(m);
 }
 
 /* Before the sync: appends or unlinks. */
@@ -548,6 +571,7 @@ message_free(struct message *m)
 		struct work *w = list_item(m->works.next, struct work, link);
 
 		list_remove(&w->link);
+		free(w->job.rcpts);
 		free(w);
 	}
 	buf_free(&m->lines);
@@ -637,17 +661,30 @@ on_commit(void *ctx)
 /* --- reports ------------------------------------------------------------------------------ */
 
 static void
+hold(struct message *m)
+{
+	m->envelope.hold = true;
+	envelope_write_number(&m->lines, "hold", 1);
+	m->durable = true;
+	m->all->counts.held++;
+	log_warn("%s: status=held (a report about it could not be delivered, and there is nobody "
+		 "left to tell)",
+	    m->envelope.id);
+}
+
+static void
 make_report(struct message *m)
 {
 	struct messages *ms = m->all;
 	struct envelope *e = &m->envelope;
+	unsigned n = e->reported + 1; /* in order: one may be owed since a crash or a full disk */
 	char id[ENVELOPE_ID_MAX + 16];
 
-	snprintf(id, sizeof(id), "%s.r%u", e->id, e->reports);
-	switch (bounce_make(
-	    ms->spool, &ms->options.bounce, e, BOUNCE_FAILED, e->reports, id, clock_wall_s())) {
+	snprintf(id, sizeof(id), "%s.r%u", e->id, n);
+	switch (
+	    bounce_make(ms->spool, &ms->options.bounce, e, BOUNCE_FAILED, n, id, clock_wall_s())) {
 	case BOUNCE_MADE:
-		e->reported = e->reports;
+		e->reported = n;
 		envelope_write_number(&m->lines, "reported", e->reported);
 		m->durable = true;
 		m->stage = STAGE_CLOSING; /* finished now, or waiting for its time */
@@ -655,15 +692,9 @@ make_report(struct message *m)
 		m->deferred = false;
 		break;
 	case BOUNCE_NOBODY:
-		e->hold = true;
-		envelope_write_number(&m->lines, "hold", 1);
-		m->durable = true;
 		m->stage = STAGE_LEAVING;
-		ms->counts.held++;
-		log_warn("%s: status=held (a report about it could not be delivered, and there is "
-			 "nobody left to "
-			 "tell)",
-		    e->id);
+		if (e->waiting == 0) /* else the others have their turn first */
+			hold(m);
 		break;
 	case BOUNCE_ERROR:
 		log_warn(
@@ -758,9 +789,9 @@ messages_free(struct messages **msp)
 }
 
 static struct work *
-work_new(struct message *m, size_t max)
+work_new(struct message *m)
 {
-	struct work *w = xcalloc(1, sizeof(*w) + max * sizeof(w->rcpts[0]));
+	struct work *w = xcalloc(1, sizeof(*w));
 
 	list_init(&w->link);
 	list_init(&w->job.link);
@@ -769,7 +800,6 @@ work_new(struct message *m, size_t max)
 	w->job.ctx = m;
 	w->job.id = m->envelope.id;
 	w->job.sender = m->envelope.sender == NULL ? "" : m->envelope.sender;
-	w->job.rcpts = w->rcpts;
 	w->job.size = m->envelope.size;
 	w->job.eightbit = m->envelope.eightbit;
 	w->job.no_dots = !m->envelope.dots && !m->envelope.citadel;
@@ -790,6 +820,20 @@ site_of(struct messages *ms, const struct envelope *e, const char *address)
 }
 
 static void
+add_rcpt(struct bin *b, struct message *m, size_t index)
+{
+	struct job *j;
+
+	if (b->work == NULL)
+		b->work = work_new(m);
+	j = &b->work->job;
+	j->rcpts = xgrow(j->rcpts, j->nrcpts, &b->work->cap, sizeof(*j->rcpts));
+	j->rcpts[j->nrcpts++] =
+	    (struct job_rcpt){.address = m->envelope.rcpts[index].address, .index = index};
+	j->unsettled++;
+}
+
+static void
 hand_out(struct message *m, struct bin *b)
 {
 	m->jobs++;
@@ -804,7 +848,6 @@ make_jobs(struct message *m)
 {
 	struct messages *ms = m->all;
 	struct envelope *e = &m->envelope;
-	size_t max = ms->options.recipients < e->waiting ? ms->options.recipients : e->waiting;
 	struct map bins;
 	struct map_node *n;
 
@@ -824,12 +867,8 @@ make_jobs(struct message *m)
 		} else {
 			b = map_item(n, struct bin, node);
 		}
-		if (b->work == NULL)
-			b->work = work_new(m, max);
-		b->work->rcpts[b->work->job.nrcpts++] =
-		    (struct job_rcpt){.address = r->address, .index = i};
-		b->work->job.unsettled++;
-		if (b->work->job.nrcpts == max)
+		add_rcpt(b, m, i);
+		if (b->work->job.nrcpts == ms->options.recipients)
 			hand_out(m, b);
 	}
 	while ((n = map_any(&bins)) != NULL) {
@@ -841,6 +880,26 @@ make_jobs(struct message *m)
 		free(b);
 	}
 	map_free(&bins);
+}
+
+/*
+ * Citadel's lists may leave the sender out: it is the address in the message's From then, and the
+ * null sender where there is none.
+ */
+static void
+find_sender(struct message *m)
+{
+	char address[ADDRESS_MAX + 1];
+	int fd = spool_open_body(m->all->spool, m->envelope.msgid);
+
+	if (fd >= 0 && original_from(fd, address, sizeof(address)) == 0) {
+		m->envelope.sender = xstrdup(address);
+	} else if (fd >= 0 || errno != ENOENT) { /* a missing body is seen to when it is wanted */
+		log_warn("%s: cannot read its body: %s", m->envelope.id, strerror(errno));
+		m->skip = true;
+	}
+	if (fd >= 0)
+		sys.close(fd);
 }
 
 void
@@ -862,6 +921,8 @@ message_admit(struct messages *ms, struct envelope *e, off_t size, bool ignore_d
 	buf_init(&m->lines, LINES_MAX);
 	ms->rcpts += m->rcpts;
 	map_put(&ms->by_id, &m->node, m->envelope.id);
+	if (m->envelope.sender == NULL)
+		find_sender(m);
 	make_jobs(m);
 	if (m->jobs == 0) { /* it owes a report, or was finished and not removed */
 		m->stage = STAGE_CLOSING;
@@ -876,6 +937,12 @@ message_first_site(struct messages *ms, const struct envelope *e)
 		if (e->rcpts[i].status != RCPT_DELIVERED && e->rcpts[i].status != RCPT_FAILED)
 			return site_of(ms, e, e->rcpts[i].address);
 	return NULL;
+}
+
+bool
+message_due(const struct envelope *e, int64_t now)
+{
+	return !e->hold && envelope_due_at(e) - e->retry / 8 <= now;
 }
 
 bool

@@ -48,6 +48,8 @@ void messages_free(struct messages **ms); /* none may be in work */
  * its waiting recipients to their sites. ignore_due: whoever asked for it by name or filter.
  */
 void message_admit(struct messages *ms, struct envelope *e, off_t size, bool ignore_due);
+/* Whether it may be tried: the spread of its time (backoff.h) may have made it come early. */
+bool message_due(const struct envelope *e, int64_t now);
 /* The site of its first waiting recipient, NULL when none waits. */
 struct site *message_first_site(struct messages *ms, const struct envelope *e);
 
