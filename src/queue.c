@@ -15,7 +15,8 @@
 
 enum {
 	CANDIDATES_MAX = 10000, /* that a scan keeps */
-	MESSAGES_MAX = 2000, /* in work at once ... */
+	MESSAGES_MAX =
+	    2000, /* in work at once, half of them for sites that have enough to do ... */
 	RECIPIENTS_MAX = 200000, /* ... or so many recipients */
 	ADMIT_A_TURN = 100,
 	CONGESTED = 200, /* waiting jobs of a site that yields to others */
@@ -169,8 +170,6 @@ on_entry(void *ctx, const struct spool_entry *e)
 
 	if (!asked_for(q) && sleeping(q, e->due_at, clock_wall_s()))
 		return true;
-	if (q->options.only != NULL && strcmp(q->options.only, e->id) != 0)
-		return true;
 	if (messages_has(q->messages, e->id) || map_get(&q->skipped, e->id) != NULL)
 		return true;
 	if (q->options.uid >= 0 && spool_owner(q->spool, e->id) != q->options.uid)
@@ -181,23 +180,43 @@ on_entry(void *ctx, const struct spool_entry *e)
 	return true;
 }
 
+/* One message that is asked for by name needs no walk over all of them. */
+static int
+scan_only(struct queue *q)
+{
+	struct candidate c = {.due_at = 0};
+
+	str_copy(c.id, sizeof(c.id), q->options.only);
+	if (!messages_has(q->messages, c.id) && map_get(&q->skipped, c.id) == NULL)
+		add(&q->due, &c);
+	return 0;
+}
+
+/* What could be read is delivered even if something could not: -1 and errno then. */
 static int
 scan(struct queue *q)
 {
 	int64_t started = clock_mono_ms(), took;
+	int r, error;
 
 	q->due.n = q->later.n = 0;
 	q->truncated = false;
 	q->yielding = true;
 	timer_disarm(q->reactor, &q->rescan);
-	if (spool_scan(q->spool, on_entry, q) != 0)
-		return -1;
+	r = q->options.only != NULL ? scan_only(q) : spool_scan(q->spool, on_entry, q);
+	error = errno;
 	if (q->due.n > 0)
 		qsort(q->due.v, q->due.n, sizeof(*q->due.v), latest_first);
 	took = clock_mono_ms() - started;
 	q->scan_again_ms = clock_mono_ms() + took * SCAN_SHARE;
 	task_queue(q->reactor, &q->admit);
-	return 0;
+	if (r != 0) {
+		log_warn(
+		    "cannot read all of the spool %s: %s", spool_path(q->spool), strerror(error));
+		q->failed = true;
+	}
+	errno = error;
+	return r;
 }
 
 static void
@@ -205,10 +224,8 @@ on_rescan(void *ctx)
 {
 	struct queue *q = ctx;
 
-	if (!q->stopped && scan(q) != 0) {
-		log_warn("cannot read the spool: %s", strerror(errno));
-		q->failed = true;
-	}
+	if (!q->stopped)
+		scan(q);
 }
 
 /* --- admission ---------------------------------------------------------------------------- */
@@ -239,7 +256,7 @@ wanted(const struct queue *q, const struct envelope *e)
 			return false;
 	if (e->hold)
 		return false;
-	return asked_for(q) || envelope_due_at(e) <= clock_wall_s();
+	return asked_for(q) || message_due(e, clock_wall_s());
 }
 
 /* Only what was read whole, under the lock, and does not parse goes to corrupt/. */
@@ -257,6 +274,7 @@ quarantine(struct queue *q, const char *id)
 	if (spool_load(q->spool, id, fd, &e, &size, why, sizeof(why)) == SPOOL_CORRUPT)
 		spool_quarantine(q->spool, id, NULL, why);
 	envelope_free(&e);
+	durable_forget_file(spool_batch(q->spool), fd); /* nothing of ours is in it */
 	spool_unlock(&fd);
 }
 
@@ -314,7 +332,9 @@ admit_one(struct queue *q, const struct candidate *c)
 static bool
 have_room(const struct queue *q)
 {
-	return messages_count(q->messages) < MESSAGES_MAX &&
+	size_t max = q->yielding ? MESSAGES_MAX : MESSAGES_MAX / 2;
+
+	return messages_count(q->messages) < max &&
 	       messages_recipients(q->messages) < RECIPIENTS_MAX;
 }
 
@@ -415,11 +435,27 @@ queue_free(struct queue **qp)
 int
 queue_start_pass(struct queue *q)
 {
-	q->stopped = false;
+	q->stopped = q->failed = false;
 	forget_skipped(q);
 	sites_new_pass(q->sites);
-	spool_clean(q->spool, clock_wall_s());
+	if (q->options.uid < 0 && !asked_for(q) && /* a full run's chore: it looks at every body */
+	    spool_clean_due(q->spool, clock_wall_s()))
+		spool_clean(q->spool, clock_wall_s());
 	return scan(q);
+}
+
+bool
+queue_look_again(struct queue *q)
+{
+	if (!q->stopped)
+		scan(q);
+	return q->due.n > 0;
+}
+
+bool
+queue_failed(const struct queue *q)
+{
+	return q->failed;
 }
 
 void

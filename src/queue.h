@@ -32,8 +32,12 @@ struct queue *queue_new(
 void queue_free(
     struct queue **q); /* after queue_pass_done() or queue_stop(), with nothing in work */
 
-/* Returns 0, or -1 and errno when the spool cannot be read. */
+/* Returns 0, or -1 and errno when not all of the spool can be read (a warning says so); what can be is
+ * delivered. Also while a pass is under way: what is in work stays so. */
 int queue_start_pass(struct queue *q);
+/* Before the end: whether something has arrived; what this pass has passed over does not count. */
+bool queue_look_again(struct queue *q);
+bool queue_failed(const struct queue *q); /* some scan of this pass could not read all */
 void queue_rescan(struct queue *q); /* something arrived: look soon */
 void queue_stop(struct queue *q); /* admit nothing more */
 

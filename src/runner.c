@@ -37,6 +37,8 @@ enum {
 	LOOKUPS = 200,
 };
 
+static const char FULL[] = "full"; /* the lock of those who deliver everybody's mail */
+
 struct runner {
 	const struct runner_options *options;
 	struct reactor *reactor;
@@ -48,8 +50,8 @@ struct runner {
 	struct timer interval, linger, grace, progress;
 	int wake_fd, full_lock, user_lock;
 	int signalled; /* SIGTERM and SIGINT so far */
-	bool reload, over, failed;
-	int64_t started_ms;
+	bool reload, over;
+	int64_t started_ms, pass_ms; /* the runner; its last pass */
 };
 
 /* --- signals ------------------------------------------------------------------------------ */
@@ -127,9 +129,10 @@ on_signals(void *ctx, short events)
 
 	(void)events;
 	while (read(signal_pipe[0], &c, 1) == 1) {
-		if (c == SIGHUP && r->options->kind == RUNNER_RESIDENT)
+		if (c == SIGHUP && r->options->kind == RUNNER_RESIDENT) {
 			r->reload = true;
-		else if (c != SIGHUP || r->options->kind != RUNNER_USER)
+			queue_stop(r->queue); /* so that the pass comes to its end */
+		} else if (c != SIGHUP || r->options->kind != RUNNER_USER)
 			stop(r);
 	}
 }
@@ -143,27 +146,29 @@ idle(const struct runner *r)
 }
 
 static void
-on_wake(void *ctx, short events)
+start_pass(struct runner *r)
 {
-	struct runner *r = ctx;
-
-	(void)events;
-	spool_wake_drain(r->wake_fd);
-	if (r->signalled > 0)
-		return;
-	if (idle(r))
-		sites_new_pass(r->sites);
-	timer_disarm(r->reactor, &r->linger);
-	queue_rescan(r->queue);
+	r->pass_ms = reactor_now(r->reactor);
+	queue_start_pass(r->queue);
 }
 
 static void
-start_pass(struct runner *r)
+on_wake(void *ctx, short events)
 {
-	if (queue_start_pass(r->queue) == 0)
+	struct runner *r = ctx;
+	int64_t now = reactor_now(r->reactor);
+
+	(void)events;
+	spool_wake_drain(r->wake_fd);
+	if (r->signalled > 0 || r->over || r->reload)
 		return;
-	log_warn("cannot read the spool %s: %s", spool_path(r->options->spool), strerror(errno));
-	r->failed = true;
+	timer_disarm(r->reactor, &r->linger);
+	/* what was learned about hosts is old, or nobody needs it */
+	if (idle(r) || now - r->pass_ms >= r->options->config->retry_min_s * 1000) {
+		r->pass_ms = now;
+		sites_new_pass(r->sites);
+	}
+	queue_rescan(r->queue);
 }
 
 static void
@@ -171,38 +176,43 @@ on_interval(void *ctx)
 {
 	struct runner *r = ctx;
 
-	if (r->signalled > 0)
+	if (r->signalled > 0 || r->reload)
 		return;
 	timer_arm(
 	    r->reactor, &r->interval, reactor_now(r->reactor) + r->options->interval_s * 1000);
-	if (idle(r))
-		start_pass(r);
-	else
-		queue_rescan(r->queue);
+	start_pass(r);
 }
 
 /*
- * Nothing came for a while. The lock is given back before the last look, so that whoever submits
+ * Nothing is left to do. The lock is given back before the last look, so that whoever submits
  * from now on finds either this runner still looking or nobody in the way.
  */
+static void
+last_look(struct runner *r, int *lock, const char *name)
+{
+	bool had = *lock >= 0;
+
+	spool_unlock(lock);
+	if (!queue_look_again(r->queue)) {
+		r->over = true;
+		return;
+	}
+	if (had)
+		*lock = spool_runner_lock(r->options->spool, name);
+	if (had && *lock < 0) { /* another has taken over */
+		queue_stop(r->queue);
+		r->over = true;
+	}
+}
+
 static void
 on_linger(void *ctx)
 {
 	struct runner *r = ctx;
 	char name[32];
 
-	spool_unlock(&r->user_lock);
-	start_pass(r);
-	if (r->failed || queue_waiting(r->queue) == 0) {
-		r->over = true;
-		return;
-	}
 	snprintf(name, sizeof(name), "%lld", r->options->uid);
-	r->user_lock = spool_runner_lock(r->options->spool, name);
-	if (r->user_lock < 0) { /* another has taken over */
-		queue_stop(r->queue);
-		r->over = true;
-	}
+	last_look(r, &r->user_lock, name);
 }
 
 /* The pass is done: what now. */
@@ -210,9 +220,11 @@ static void
 pass_done(struct runner *r)
 {
 	switch (r->options->kind) {
-	case RUNNER_PASS:
 	case RUNNER_ONE:
 		r->over = true;
+		break;
+	case RUNNER_PASS:
+		last_look(r, &r->full_lock, FULL);
 		break;
 	case RUNNER_RESIDENT:
 		if (r->reload)
@@ -352,9 +364,9 @@ watch_all(struct runner *r)
 	watch_add(r->reactor, &r->signals, signal_pipe[0], POLLIN);
 	if (o->kind == RUNNER_RESIDENT || o->kind == RUNNER_PASS) {
 		/* somebody else may have it: then there is a full runner all the same */
-		r->full_lock = o->nfilters == 0 ? spool_runner_lock(o->spool, "full") : -1;
+		r->full_lock = o->nfilters == 0 ? spool_runner_lock(o->spool, FULL) : -1;
 	}
-	if (o->kind == RUNNER_RESIDENT || o->kind == RUNNER_USER) {
+	if (o->kind == RUNNER_RESIDENT || o->kind == RUNNER_USER || r->full_lock >= 0) {
 		r->wake_fd = spool_wake_open(o->spool);
 		if (r->wake_fd >= 0)
 			watch_add(r->reactor, &r->wake, r->wake_fd, POLLIN);
@@ -371,7 +383,7 @@ finished(struct runner *r)
 {
 	if (r->signalled > 0)
 		return idle(r) && !sites_busy(r->sites);
-	if (idle(r))
+	if (idle(r) && !r->over)
 		pass_done(r);
 	return r->over && idle(r);
 }
@@ -380,15 +392,13 @@ static void
 loop(struct runner *r)
 {
 	start_pass(r);
-	while (!r->failed && !finished(r)) {
+	while (!finished(r)) {
 		reactor_turn(r->reactor);
 		if (messages_broken(queue_messages(r->queue)) && r->signalled == 0)
 			stop(r);
 	}
 	queue_stop(r->queue);
-	if (r->failed)
-		sites_stop(r->sites, true);
-	sites_quit_idle(r->sites);
+	sites_wind_down(r->sites);
 	while (sites_busy(r->sites) || messages_count(queue_messages(r->queue)) > 0)
 		reactor_turn(r->reactor);
 }
@@ -412,6 +422,16 @@ tear_down(struct runner *r)
 	dns_free(&r->dns);
 	while (reactor_turn(r->reactor)) /* what frees itself from a task */
 		;
+}
+
+static int
+outcome(const struct runner *r)
+{
+	if (messages_broken(queue_messages(r->queue)))
+		return EX_TEMPFAIL;
+	if (r->reload && r->signalled == 0)
+		return RUNNER_RELOAD;
+	return queue_failed(r->queue) ? EX_TEMPFAIL : EX_OK;
 }
 
 int
@@ -438,9 +458,7 @@ runner_run(const struct runner_options *o)
 		build_queue(&r);
 		watch_all(&r);
 		loop(&r);
-		rc = r.failed || messages_broken(queue_messages(r.queue)) ? EX_TEMPFAIL : EX_OK;
-		if (r.reload && r.signalled == 0 && rc == EX_OK)
-			rc = RUNNER_RELOAD;
+		rc = outcome(&r);
 		if (o->progress)
 			show_progress(&r, true);
 		tear_down(&r);
