@@ -28,8 +28,7 @@ TOP = src/sortie.c src/options.c src/config.c src/config_keys.c src/config_value
 	src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
-	src/proto/body.c src/proto/qp.c src/proto/address.c src/proto/address_list.c \
-	src/proto/sasl.c src/proto/sasl_simple.c src/proto/sasl_scram.c
+	src/proto/body.c src/proto/qp.c src/proto/address.c src/proto/address_list.c
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
@@ -39,7 +38,8 @@ BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/lo
 
 # The users of OpenSSL. CRYPTO= on the command line leaves them out: all the rest as a library, for
 # a C library that OpenSSL has not been compiled for.
-CRYPTO = src/net/tls.c src/net/tls_verify.c src/net/tls_store.c src/net/tls_wire.c
+CRYPTO = src/net/tls.c src/net/tls_verify.c src/net/tls_store.c src/net/tls_wire.c \
+	src/proto/sasl.c src/proto/sasl_simple.c src/proto/sasl_scram.c
 
 # The tests: every check_NAME.c defines suite_NAME() (src/t/README).
 
@@ -52,6 +52,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_spool.c src/t/unit/check_draft.c src/t/unit/check_envelope.c \
 	src/t/unit/check_durable.c \
 	src/t/unit/check_reactor.c src/t/unit/check_wheel.c src/t/unit/check_conn.c \
+	src/t/unit/check_tickets.c src/t/unit/check_tls.c \
 	src/t/unit/check_options.c src/t/unit/check_config.c src/t/unit/check_submit.c \
 	src/t/unit/check_submit_ends.c src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c \
 	src/t/unit/check_queue.c src/t/unit/check_site.c src/t/unit/check_route.c \
@@ -83,13 +84,14 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 # For every source a rule that compiles it, and the lists OBJ_LIB, OBJ_TESTS, ...: rules.sh writes
 # them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
 RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
-	MAIN src/main.c LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
+	MAIN src/main.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
 	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
-	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c
+	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
+	PORTS src/t/interop/ports.c
 
 all: sortie
 
@@ -101,9 +103,16 @@ sortie: $(BUILD)/sortie
 $(BUILD)/sortie: $(OBJ_MAIN) $(BUILD)/libsortie.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_MAIN) $(BUILD)/libsortie.a $(LIBS)
 
-$(BUILD)/libsortie.a: $(OBJ_LIB)
+$(BUILD)/libsortie.a: $(OBJ_LIB) $(OBJ_CRYPTO)
 	rm -f $@
-	$(AR) -rcs $@ $(OBJ_LIB)
+	$(AR) -rcs $@ $(OBJ_LIB) $(OBJ_CRYPTO)
+
+$(OBJ_CRYPTO): $(BUILD)/openssl
+
+# Whether its headers are there, said once and plainly.
+$(BUILD)/openssl: $(BUILD)/flags
+	@sh src/t/lib/features.sh --openssl $(CC)
+	@touch $@
 
 $(BUILD)/check: $(OBJ_KIT) $(OBJ_TESTS) $(OBJ_ORACLE) $(BUILD)/t/suites.o $(BUILD)/libsortie.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KIT) $(OBJ_TESTS) $(OBJ_ORACLE) $(BUILD)/t/suites.o \
@@ -125,6 +134,10 @@ run-check: $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(B
 whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
 	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
 
+# Through other people's servers, as far as they are installed; how to name some: src/t/interop/lib.sh.
+interop: $(BUILD)/sortie $(BUILD)/ports
+	@sh src/t/interop/run.sh $(BUILD)/sortie $(BUILD)/ports $(SERVERS)
+
 # kill -9 at 200 random moments; half a minute.
 kill-test: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink
@@ -140,6 +153,9 @@ $(BUILD)/sink: $(OBJ_SINK) $(WHOLE)
 
 $(BUILD)/check-whole: $(OBJ_PROGRAM) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PROGRAM) $(WHOLE) $(LIBS) $(CHECK_LIBS)
+
+$(BUILD)/ports: $(OBJ_PORTS) $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PORTS) $(BUILD)/libsortie.a $(LIBS)
 
 $(BUILD)/nsfake: $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE) $(LIBS)
@@ -201,5 +217,5 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all check run-check whole kill-test bench demo check-asan check-ubsan check-valgrind cov fuzz-smoke fuzz \
+.PHONY: all check run-check whole interop kill-test bench demo check-asan check-ubsan check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean

@@ -3,6 +3,10 @@
  *
  * An outcome that connect(2) knows at once (a socket in the file system, no route, loopback on some
  * systems) is reported from a task, so that the owner is never called from within conn_connect().
+ *
+ * With TLS the directions no longer belong to the socket's: a read may wait until something can be
+ * written; what has been taken may have to go out when nobody wants to write; and bytes may wait
+ * inside where poll(2) does not see them, which a task reports.
  */
 #include "net/conn.h"
 
@@ -14,37 +18,54 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/sys.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
 #endif
 
-enum conn_state { CONNECTING, OPEN, FAILED };
+enum conn_state { CONNECTING, OPEN, SECURING, FAILED };
 
 struct conn {
 	struct reactor *r;
 	struct watch watch;
 	struct timer timer;
-	struct task report; /* CONN_OPEN or CONN_FAILED, when known at once */
+	struct task report; /* CONN_OPEN or CONN_FAILED, when known at once; begins the handshake */
+	struct task pending; /* CONN_READY for bytes that wait inside TLS */
 	struct task reap; /* frees it, when closed */
 	int fd;
 	enum conn_state state;
 	int err;
 	bool reading, writing; /* wanted */
 	bool read_over, write_over; /* the end or an error was seen: nothing to wait for any more */
+	struct tls_conn *tls; /* NULL: none */
+	short read_needs,
+	    write_needs; /* of the socket: POLLIN and POLLOUT, unless TLS says otherwise */
+	short handshake_needs;
+	unsigned port; /* the peer's; 0: it has none */
 	conn_fn *fn;
 	void *ctx;
 };
+
+static bool
+wants_reading(const struct conn *c)
+{
+	return c->reading && !c->read_over;
+}
 
 static short
 interest(const struct conn *c)
 {
 	int events = 0;
 
-	if (c->reading && !c->read_over)
-		events |= POLLIN;
-	if (c->writing && !c->write_over)
+	if (c->state == SECURING)
+		events |= c->handshake_needs;
+	if (c->state == OPEN && wants_reading(c))
+		events |= c->read_needs;
+	if (c->state == OPEN && c->writing && !c->write_over)
+		events |= c->write_needs;
+	if (c->tls != NULL && tls_unsent(c->tls))
 		events |= POLLOUT;
 	return (short)events;
 }
@@ -58,8 +79,10 @@ update_watch(struct conn *c)
 {
 	short events = interest(c);
 
-	if (c->state != OPEN)
+	if (c->state != OPEN && c->state != SECURING)
 		return;
+	if (c->state == OPEN && c->tls != NULL && wants_reading(c) && tls_pending(c->tls))
+		task_queue(c->r, &c->pending);
 	if (c->watch.slot != SIZE_MAX)
 		watch_change(c->r, &c->watch, events);
 	else if (events != 0)
@@ -93,12 +116,57 @@ has_peer(int fd)
 	return getpeername(fd, (struct sockaddr *)&ss, &len) == 0;
 }
 
+static short
+needs(enum tls_want want)
+{
+	return want == TLS_WANT_WRITE ? POLLOUT : POLLIN;
+}
+
+/* One step of the handshake, or its end. The fn may close the connection. */
+static void
+shake_hands(struct conn *c)
+{
+	enum tls_want want;
+	int rc = tls_handshake(c->tls, &want);
+
+	task_cancel(&c->report); /* a socket that breaks may be faster than the task that begins */
+	if (rc == 0) {
+		c->handshake_needs = needs(want);
+		update_watch(c);
+	} else if (rc == 1) {
+		c->state = OPEN;
+		update_watch(c);
+		c->fn(c->ctx, CONN_SECURE);
+	} else {
+		c->err = errno;
+		c->state = FAILED;
+		watch_remove(c->r, &c->watch);
+		c->fn(c->ctx, CONN_INSECURE);
+	}
+}
+
+/* What TLS still had to send goes out. Whether that is all that the socket was ready for. */
+static bool
+flush(struct conn *c, short events)
+{
+	bool unsent = c->tls != NULL && tls_unsent(c->tls);
+
+	if (!unsent)
+		return false;
+	tls_flush(c->tls);
+	update_watch(c);
+	return events == POLLOUT && (!c->writing || tls_unsent(c->tls));
+}
+
 static void
 on_socket(void *ctx, short events)
 {
 	struct conn *c = ctx;
 
-	(void)events;
+	if (c->state == SECURING) {
+		shake_hands(c);
+		return;
+	}
 	if (c->state == CONNECTING) {
 		int err = sys_socket_error(c->fd);
 
@@ -108,6 +176,8 @@ on_socket(void *ctx, short events)
 		become(c, err);
 		return;
 	}
+	if (flush(c, events))
+		return;
 	/* With nothing wanted this is a hang-up or an error, which poll(2) would repeat for ever. */
 	if (interest(c) == 0)
 		watch_remove(c->r, &c->watch);
@@ -119,7 +189,19 @@ on_report(void *ctx)
 {
 	struct conn *c = ctx;
 
-	become(c, c->err);
+	if (c->state == SECURING)
+		shake_hands(c);
+	else
+		become(c, c->err);
+}
+
+static void
+on_pending(void *ctx)
+{
+	struct conn *c = ctx;
+
+	if (c->state == OPEN && wants_reading(c) && tls_pending(c->tls))
+		c->fn(c->ctx, CONN_READY);
 }
 
 static void
@@ -147,6 +229,16 @@ set_options(int fd, int family)
 #if defined(SO_NOSIGPIPE)
 	(void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
 #endif
+}
+
+static unsigned
+port_of(const struct sockaddr *to)
+{
+	if (to->sa_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)(const void *)to)->sin_port);
+	if (to->sa_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)(const void *)to)->sin6_port);
+	return 0;
 }
 
 /* 0 connected, EINPROGRESS, or why not. */
@@ -177,9 +269,13 @@ conn_connect(struct reactor *r, const struct sockaddr *to, socklen_t tolen,
 	c->fd = fd;
 	c->fn = fn;
 	c->ctx = ctx;
+	c->port = port_of(to);
+	c->read_needs = POLLIN;
+	c->write_needs = POLLOUT;
 	watch_init(&c->watch, on_socket, c);
 	timer_init(&c->timer, on_timer, c);
 	task_init(&c->report, on_report, c);
+	task_init(&c->pending, on_pending, c);
 	task_init(&c->reap, on_reap, c);
 	c->err = start(fd, to, tolen, from, fromlen);
 	if (c->err == EINPROGRESS) {
@@ -242,6 +338,55 @@ not_open(const struct conn *c)
 	return -1;
 }
 
+/* errno stays: what is waited for may have changed, and bytes may have come to wait inside. */
+static ssize_t
+read_tls(struct conn *c, void *buf, size_t n)
+{
+	enum tls_want want;
+	ssize_t got = tls_read(c->tls, buf, n, &want);
+	int err = errno;
+
+	c->read_needs = needs(want);
+	update_watch(c);
+	errno = err;
+	return got;
+}
+
+static ssize_t
+write_tls(struct conn *c, const void *buf, size_t n)
+{
+	enum tls_want want;
+	ssize_t put = tls_write(c->tls, buf, n, &want);
+	int err = errno;
+
+	c->write_needs = want == TLS_WANT_READ ? POLLIN : POLLOUT;
+	update_watch(c);
+	errno = err;
+	return put;
+}
+
+static ssize_t
+read_plain(struct conn *c, void *buf, size_t n)
+{
+	ssize_t got;
+
+	do
+		got = sys.recv(c->fd, buf, n, 0);
+	while (got == -1 && errno == EINTR);
+	return got;
+}
+
+static ssize_t
+write_plain(struct conn *c, const void *buf, size_t n)
+{
+	ssize_t put;
+
+	do
+		put = sys.send(c->fd, buf, n, MSG_NOSIGNAL);
+	while (put == -1 && errno == EINTR);
+	return put;
+}
+
 ssize_t
 conn_read(struct conn *c, void *buf, size_t n)
 {
@@ -249,9 +394,7 @@ conn_read(struct conn *c, void *buf, size_t n)
 
 	if (c->state != OPEN)
 		return not_open(c);
-	do
-		got = sys.recv(c->fd, buf, n, 0);
-	while (got == -1 && errno == EINTR);
+	got = c->tls != NULL ? read_tls(c, buf, n) : read_plain(c, buf, n);
 	if (got == 0 && n > 0) {
 		c->read_over = true;
 		update_watch(c);
@@ -268,9 +411,7 @@ conn_write(struct conn *c, const void *buf, size_t n)
 		return not_open(c);
 	if (n == 0)
 		return 0;
-	do
-		put = sys.send(c->fd, buf, n, MSG_NOSIGNAL);
-	while (put == -1 && errno == EINTR);
+	put = c->tls != NULL ? write_tls(c, buf, n) : write_plain(c, buf, n);
 	return outcome(c, put, &c->write_over);
 }
 
@@ -289,6 +430,31 @@ conn_deadline(struct conn *c, int64_t at_ms)
 		timer_disarm(c->r, &c->timer);
 	else
 		timer_arm(c->r, &c->timer, at_ms);
+}
+
+void
+conn_start_tls(struct conn *c, struct tls *t, const struct tls_policy *policy, const char *name)
+{
+	if (c->state != OPEN || c->tls != NULL)
+		bug("conn_start_tls on what is not an open connection without TLS");
+	c->tls = tls_begin(t, c->fd, policy, name, c->port);
+	c->state = SECURING;
+	c->handshake_needs = 0; /* it begins from the task */
+	c->read_over = c->write_over = false;
+	update_watch(c);
+	task_queue(c->r, &c->report);
+}
+
+const struct tls_facts *
+conn_tls(const struct conn *c)
+{
+	return c->tls != NULL ? tls_facts(c->tls) : NULL;
+}
+
+size_t
+conn_tls_binding(const struct conn *c, const char *type, unsigned char *buf, size_t size)
+{
+	return c->tls != NULL ? tls_binding(c->tls, type, buf, size) : 0;
 }
 
 int
@@ -313,6 +479,8 @@ conn_close(struct conn **cp)
 	watch_remove(c->r, &c->watch);
 	timer_disarm(c->r, &c->timer);
 	task_cancel(&c->report);
+	task_cancel(&c->pending);
+	tls_end(&c->tls, c->state == OPEN);
 	sys.close(c->fd);
 	task_queue(c->r, &c->reap);
 }

@@ -1,15 +1,26 @@
 #!/bin/sh
-# features.sh [--libs] CC: what this system's resolver library offers, as compiler flags; and OpenSSL's.
+# features.sh [--libs | --openssl] CC: what this system's resolver library offers, as compiler flags; and OpenSSL's.
 #
 # Prints -DHAVE_NS_PARSE where <arpa/nameser.h> has ns_initparse() and ns_parserr() (OpenBSD has
 # not); with --libs, the libraries that res_mkquery() and friends need beyond libc. Prints nothing
-# where nothing is needed, or where there is no compiler yet.
+# where nothing is needed, or where there is no compiler yet. With --openssl it fails, and says why,
+# when OpenSSL's headers are missing or too old.
 what=flags
 [ "$1" = --libs ] && what=libs && shift
+[ "$1" = --openssl ] && what=openssl && shift
 cc=${1:-cc}
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/sortie-features.XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT
+
+if [ $what = openssl ]; then
+	printf '#include <openssl/ssl.h>\n#if OPENSSL_VERSION_NUMBER < 0x30000000L\n#error\n#endif\n' > "$tmp/t.c"
+	# shellcheck disable=SC2046
+	$cc $(pkg-config --cflags openssl 2> /dev/null) -c -o "$tmp/t.o" "$tmp/t.c" 2> /dev/null && exit 0
+	echo 'OpenSSL 3.0 or later is needed, and its headers: libssl-dev (Debian), openssl-dev' \
+		'(Alpine), openssl-devel (Fedora)' >&2
+	exit 1
+fi
 
 headers='#include <sys/types.h>
 #include <netinet/in.h>

@@ -1,0 +1,639 @@
+/*
+ * tls.c: TLS for connections, by OpenSSL (3.0 and later).
+ *
+ * OpenSSL reads and writes through tls_wire.h, which takes whatever it writes; tls_write() takes
+ * nothing more until that has gone out. So EAGAIN means here what it means with a socket: nothing
+ * was taken, and the next call may bring other bytes, which SSL_write() alone would not forgive.
+ */
+#include "net/tls.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "net/tickets.h"
+#include "net/tls_store.h"
+#include "net/tls_verify.h"
+#include "net/tls_wire.h"
+
+enum {
+	RECORD = 16384, /* RFC 8446 5.1: at most so much in one record */
+	RECVS_A_CALL =
+	    64, /* records without content cost work too, and there may be no end of them */
+	DEPTH_MAX = 10, /* of a chain */
+};
+
+struct tls {
+	SSL_CTX *ctx;
+	BIO_METHOD *method;
+	struct tickets *tickets;
+	bool store_tried, has_ca;
+	unsigned char identity[TLS_DIGEST]; /* of the CA store and the client certificate */
+	char store_why[256]; /* why there is no CA */
+};
+
+struct tls_conn {
+	struct tls *tls;
+	SSL *ssl;
+	struct tls_wire wire;
+	const struct tls_policy *policy;
+	struct tls_name name;
+	char key[TICKET_KEY_LEN + 1]; /* of its sessions */
+	bool done; /* the handshake */
+	bool broken; /* TLS itself; facts.why says how */
+	struct tls_facts facts;
+};
+
+/* --- sessions --- */
+
+static void
+add_part(EVP_MD_CTX *md, const char *s)
+{
+	EVP_DigestUpdate(md, s, strlen(s) + 1);
+}
+
+/* Whatever makes a difference to whom a session may be used with is in its key. */
+static void
+make_key(struct tls_conn *c, unsigned port)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	const struct tls_policy *p = c->policy;
+	unsigned char digest[TLS_DIGEST];
+	char text[64];
+
+	snprintf(text, sizeof(text), "%u %d %d %zu", port, (int)p->level, p->old_versions,
+	    p->nfingerprints);
+	EVP_DigestInit_ex(md, EVP_sha256(), NULL);
+	add_part(md, c->name.text);
+	add_part(md, text);
+	for (size_t i = 0; i < p->nfingerprints; i++)
+		add_part(md, p->fingerprints[i]);
+	EVP_DigestUpdate(md, c->tls->identity, sizeof(c->tls->identity));
+	EVP_DigestFinal_ex(md, digest, NULL);
+	EVP_MD_CTX_free(md);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(c->key + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* OpenSSL has a session that could be resumed; with TLS 1.3 this comes after the handshake. */
+static int
+on_new_session(SSL *ssl, SSL_SESSION *s)
+{
+	struct tls_conn *c = SSL_get_app_data(ssl);
+	int64_t expires = clock_wall_s() + (int64_t)SSL_SESSION_get_timeout(s);
+	unsigned char *der = NULL;
+	int n;
+
+	if (SSL_SESSION_is_resumable(s) != 1)
+		return 0;
+	n = i2d_SSL_SESSION(s, &der);
+	if (n > 0)
+		tickets_put(c->tls->tickets, c->key, der, (size_t)n, expires,
+		    SSL_SESSION_get_protocol_version(s) >= TLS1_3_VERSION);
+	OPENSSL_free(der);
+	return 0; /* we keep no reference */
+}
+
+static bool
+has_expired(const X509 *x)
+{
+	time_t now = (time_t)clock_wall_s();
+
+	return x != NULL && X509_cmp_time(X509_get0_notAfter(x), &now) <= 0;
+}
+
+/* A session outlives a certificate's last day by nothing: then there is a handshake to see it. */
+static void
+offer_session(struct tls_conn *c)
+{
+	unsigned char *der;
+	size_t n;
+
+	while ((der = tickets_take(c->tls->tickets, c->key, clock_wall_s(), &n)) != NULL) {
+		const unsigned char *p = der;
+		SSL_SESSION *s = d2i_SSL_SESSION(NULL, &p, (long)n);
+		bool good = s != NULL && !has_expired(SSL_SESSION_get0_peer(s)) &&
+			    SSL_set_session(c->ssl, s) == 1;
+
+		SSL_SESSION_free(s);
+		free(der);
+		if (good)
+			return;
+		tickets_drop(c->tls->tickets, c->key);
+	}
+}
+
+/* --- verification --- */
+
+/*
+ * Instead of OpenSSL's own: the chain is judged without the name and the name by itself, because
+ * the facts tell both, and what the session remembers (the error left in ctx) must say exactly what
+ * was found: X509_V_OK, chain and name are right; HOSTNAME_MISMATCH, the chain alone; others, neither.
+ */
+static int
+on_chain(X509_STORE_CTX *ctx, void *unused)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_conn *c = SSL_get_app_data(ssl);
+	X509 *leaf = X509_STORE_CTX_get0_cert(ctx), *fault = leaf;
+	int error = X509_V_OK;
+
+	(void)unused;
+	if (log_is_verbose())
+		tls_trace_chain(X509_STORE_CTX_get0_untrusted(ctx));
+	if (X509_verify_cert(ctx) != 1) {
+		error = X509_STORE_CTX_get_error(ctx);
+		if (error == X509_V_OK)
+			error = X509_V_ERR_UNSPECIFIED;
+		fault = X509_STORE_CTX_get_current_cert(ctx);
+	} else if (!tls_name_matches(&c->name, leaf)) {
+		error = X509_V_ERR_HOSTNAME_MISMATCH;
+	}
+	if (error != X509_V_OK)
+		tls_explain(error, fault, &c->name, c->facts.why, sizeof(c->facts.why));
+	X509_STORE_CTX_set_error(ctx, error);
+	c->facts.trusted = error == X509_V_OK || error == X509_V_ERR_HOSTNAME_MISMATCH;
+	tls_describe(leaf, &c->facts);
+	if (c->policy->level == TLS_VERIFY)
+		return error == X509_V_OK;
+	if (c->policy->level != TLS_FINGERPRINT || tls_fingerprint_listed(leaf, c->policy))
+		return 1;
+	if (error == X509_V_OK) /* an alert is made of it */
+		X509_STORE_CTX_set_error(ctx, X509_V_ERR_APPLICATION_VERIFICATION);
+	str_copy(c->facts.why, sizeof(c->facts.why), "the certificate is none of those listed");
+	return 0;
+}
+
+/* --- one for the run --- */
+
+static int
+no_passphrase(char *buf, int size, int writing, void *ctx)
+{
+	(void)buf, (void)size, (void)writing, (void)ctx;
+	return -1; /* OpenSSL would ask on the terminal */
+}
+
+static bool
+use_client_cert(struct tls *t, const struct tls_options *o, char *why, size_t whysize)
+{
+	const char *key = o->key != NULL ? o->key : o->cert, *at = o->cert;
+	unsigned long e;
+
+	ERR_clear_error();
+	if (SSL_CTX_use_certificate_chain_file(t->ctx, o->cert) == 1) {
+		at = key;
+		if (SSL_CTX_use_PrivateKey_file(t->ctx, key, SSL_FILETYPE_PEM) == 1 &&
+		    tls_store_digest(o->cert, t->identity))
+			return true;
+	}
+	e = ERR_peek_error();
+	snprintf(why, whysize, "client certificate: %s: %s", at,
+	    e == 0                ? strerror(errno)
+	    : ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e))
+				  : ERR_reason_error_string(e));
+	ERR_clear_error();
+	return false;
+}
+
+static SSL_CTX *
+new_ctx(void)
+{
+	SSL_CTX *ctx;
+
+	/* Before anything else of OpenSSL: afterwards its configuration is never read. */
+	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
+	    (ctx = SSL_CTX_new(TLS_client_method())) == NULL)
+		die(EX_TEMPFAIL, "OpenSSL does not start");
+	SSL_CTX_set_options(
+	    ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	/* Without AUTO_RETRY a record that holds none of our bytes ends the call: bounded work. */
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, on_new_session);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify_depth(ctx, DEPTH_MAX);
+	SSL_CTX_set_cert_verify_callback(ctx, on_chain, NULL);
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	SSL_CTX_set_security_level(ctx, 0); /* each connection has its own */
+	return ctx;
+}
+
+static bool
+load_store(struct tls *t, const char *ca)
+{
+	t->store_tried = true;
+	t->has_ca = tls_store_load(
+	    SSL_CTX_get_cert_store(t->ctx), ca, t->identity, t->store_why, sizeof(t->store_why));
+	return t->has_ca;
+}
+
+struct tls *
+tls_new(const struct tls_options *o, char *why, size_t whysize)
+{
+	struct tls *t = xcalloc(1, sizeof(*t));
+
+	t->ctx = new_ctx();
+	t->method = tls_wire_method();
+	t->tickets = tickets_new();
+	if (o->ca != NULL && !load_store(t, o->ca)) {
+		str_copy(why, whysize, t->store_why);
+		tls_free(&t);
+	} else if (o->cert != NULL && !use_client_cert(t, o, why, whysize)) {
+		tls_free(&t);
+	}
+	return t;
+}
+
+void
+tls_free(struct tls **tp)
+{
+	struct tls *t = *tp;
+
+	if (t == NULL)
+		return;
+	SSL_CTX_free(t->ctx);
+	BIO_meth_free(t->method);
+	tickets_free(&t->tickets);
+	free(t);
+	*tp = NULL;
+}
+
+bool
+tls_has_ca(struct tls *t, char *why, size_t whysize)
+{
+	if (!t->store_tried)
+		load_store(t, NULL);
+	if (!t->has_ca)
+		str_copy(why, whysize, t->store_why);
+	return t->has_ca;
+}
+
+void
+tls_sessions_load(struct tls *t, int fd)
+{
+	tickets_load(t->tickets, fd, clock_wall_s());
+}
+
+int
+tls_sessions_save(struct tls *t, int fd)
+{
+	return tickets_save(t->tickets, fd, clock_wall_s());
+}
+
+bool
+tls_sessions_changed(const struct tls *t)
+{
+	return tickets_changed(t->tickets);
+}
+
+/* --- the handshake --- */
+
+/*
+ * OpenSSL's security level, SSL_CTX_set_security_level(3). Where the alternative is clear text, any
+ * encryption is better; where it is to hold against somebody, 2 is 112 bits (RFC 9325 4).
+ */
+static int
+security_level(const struct tls_policy *p)
+{
+	if (p->level == TLS_MAY || p->old_versions) /* TLS 1.0 and 1.1 sign with SHA-1 */
+		return 0;
+	return p->level == TLS_VERIFY ? 2 : 1;
+}
+
+static void
+configure(struct tls_conn *c)
+{
+	SSL_set_security_level(c->ssl, security_level(c->policy));
+	SSL_set_min_proto_version(c->ssl, c->policy->old_versions ? TLS1_VERSION : TLS1_2_VERSION);
+	X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), (time_t)clock_wall_s());
+	/* RFC 6066 3: no address literals. A name too long for it is one that nobody has. */
+	if (c->name.iplen == 0 && c->name.text[0] != '\0')
+		(void)SSL_set_tlsext_host_name(c->ssl, c->name.text);
+	SSL_set_connect_state(c->ssl);
+}
+
+struct tls_conn *
+tls_begin(struct tls *t, int fd, const struct tls_policy *p, const char *name, unsigned port)
+{
+	struct tls_conn *c = xcalloc(1, sizeof(*c));
+	BIO *bio;
+
+	if (p->level == TLS_NONE)
+		bug("tls_begin where TLS is not wanted");
+	if (!t->store_tried)
+		load_store(t, NULL);
+	c->tls = t;
+	c->policy = p;
+	tls_wire_init(&c->wire, fd);
+	tls_name_set(&c->name, name);
+	make_key(c, port);
+	c->ssl = SSL_new(t->ctx);
+	if (c->ssl == NULL)
+		die(EX_TEMPFAIL, "OpenSSL: no memory");
+	bio = tls_wire_bio(&c->wire, t->method);
+	SSL_set_bio(c->ssl, bio, bio);
+	SSL_set_app_data(c->ssl, c);
+	configure(c);
+	offer_session(c);
+	return c;
+}
+
+void
+tls_end(struct tls_conn **cp, bool orderly)
+{
+	struct tls_conn *c = *cp;
+
+	if (c == NULL)
+		return;
+	*cp = NULL;
+	/* Once is enough: we wait for nobody's close_notify (RFC 8446 6.1). */
+	if (orderly && c->done && !c->broken && buf_len(&c->wire.out) == 0) {
+		ERR_clear_error();
+		SSL_shutdown(c->ssl);
+	}
+	SSL_free(c->ssl);
+	tls_wire_free(&c->wire);
+	ERR_clear_error();
+	free(c);
+}
+
+static void
+say(struct tls_conn *c, const char *what)
+{
+	str_copy(c->facts.why, sizeof(c->facts.why), what);
+}
+
+/* What the topmost error of OpenSSL means, for people. */
+static void
+explain_error(struct tls_conn *c, unsigned long e)
+{
+	static const char *const old[] = {"SSL 3.0", "TLS 1.0", "TLS 1.1"};
+	int reason = ERR_GET_REASON(e);
+	const char *text;
+
+	if (reason == SSL_R_UNSUPPORTED_PROTOCOL && c->wire.nhead == 3 && c->wire.head[2] < 3) {
+		snprintf(c->facts.why, sizeof(c->facts.why), "the server speaks %s only",
+		    old[c->wire.head[2]]);
+		return;
+	}
+	/* RFC 8446 6.2: alerts are numbered below 256; OpenSSL adds 1000 to those received. */
+	if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
+		snprintf(c->facts.why, sizeof(c->facts.why), "the server broke TLS off: %s",
+		    SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+		return;
+	}
+	text = e == 0 ? NULL : ERR_reason_error_string(e);
+	say(c, text != NULL ? text : "TLS failed, OpenSSL does not say why");
+}
+
+/* Types of records: RFC 8446 5.1. */
+static bool
+is_tls(const struct tls_conn *c)
+{
+	return c->wire.nhead == 0 || (c->wire.head[0] >= 20 && c->wire.head[0] <= 23);
+}
+
+static void
+explain_failure(struct tls_conn *c, int error, unsigned long e)
+{
+	if (ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED && c->facts.why[0] != '\0')
+		return; /* on_chain() has said it */
+	if (!is_tls(c))
+		say(c, "the server does not answer in TLS");
+	else if (c->wire.recv_errno == ECONNRESET)
+		say(c, "connection reset during the handshake");
+	else if (c->wire.recv_errno != 0)
+		snprintf(c->facts.why, sizeof(c->facts.why), "%s during the handshake",
+		    strerror(c->wire.recv_errno));
+	else if (error == SSL_ERROR_SYSCALL ||
+		 ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		say(c, "the server closed the connection during the handshake");
+	else
+		explain_error(c, e);
+}
+
+/* A session remembers what on_chain() found, and the leaf. */
+static void
+note_facts(struct tls_conn *c)
+{
+	struct tls_facts *f = &c->facts;
+	X509 *leaf = SSL_get0_peer_certificate(c->ssl);
+	long result = SSL_get_verify_result(c->ssl);
+
+	str_copy(f->protocol, sizeof(f->protocol), SSL_get_version(c->ssl));
+	str_copy(f->cipher, sizeof(f->cipher), SSL_get_cipher_name(c->ssl));
+	f->resumed = SSL_session_reused(c->ssl) == 1;
+	if (leaf == NULL)
+		return; /* there is no cipher without one among OpenSSL's defaults */
+	tls_describe(leaf, f);
+	f->trusted = result == X509_V_OK || result == X509_V_ERR_HOSTNAME_MISMATCH;
+	f->verified = c->policy->level == TLS_FINGERPRINT
+			  ? tls_fingerprint_listed(leaf, c->policy)
+			  : result == X509_V_OK && tls_name_matches(&c->name, leaf);
+	if (f->verified)
+		f->why[0] = '\0';
+	else if (f->why[0] == '\0')
+		tls_explain((int)result, leaf, &c->name, f->why, sizeof(f->why));
+}
+
+static int
+handshake_done(struct tls_conn *c)
+{
+	enum tls_level level = c->policy->level;
+
+	note_facts(c);
+	/* on_chain() refuses these; a session that should not have been there ends here. */
+	if ((level == TLS_VERIFY || level == TLS_FINGERPRINT) && !c->facts.verified) {
+		c->broken = true;
+		errno = EPROTO;
+		return -1;
+	}
+	c->done = true;
+	return 1;
+}
+
+static enum tls_want
+want_of(int error)
+{
+	return error == SSL_ERROR_WANT_WRITE ? TLS_WANT_WRITE : TLS_WANT_READ;
+}
+
+int
+tls_handshake(struct tls_conn *c, enum tls_want *want)
+{
+	int rc, error;
+
+	*want = TLS_WANT_NOTHING;
+	tls_flush(c);
+	ERR_clear_error();
+	c->wire.recvs_left = RECVS_A_CALL;
+	rc = SSL_do_handshake(c->ssl);
+	if (rc == 1)
+		return handshake_done(c);
+	error = SSL_get_error(c->ssl, rc);
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+		*want = want_of(error);
+		return 0;
+	}
+	explain_failure(c, error, ERR_peek_error());
+	ERR_clear_error();
+	c->broken = true;
+	errno = c->wire.recv_errno != 0 ? c->wire.recv_errno : EPROTO;
+	return -1;
+}
+
+/* --- reading and writing --- */
+
+static ssize_t
+broken(struct tls_conn *c, unsigned long e)
+{
+	if (!c->broken)
+		explain_error(c, e);
+	c->broken = true;
+	ERR_clear_error();
+	errno = EPROTO;
+	return -1;
+}
+
+static int
+clip(size_t n)
+{
+	return n < RECORD ? (int)n : RECORD;
+}
+
+ssize_t
+tls_read(struct tls_conn *c, void *buf, size_t n, enum tls_want *want)
+{
+	int got, error;
+	unsigned long e;
+
+	*want = TLS_WANT_NOTHING;
+	if (n == 0)
+		return 0;
+	if (c->broken)
+		return broken(c, 0);
+	ERR_clear_error();
+	c->wire.recvs_left = RECVS_A_CALL;
+	got = SSL_read(c->ssl, buf, clip(n));
+	if (got > 0)
+		return got;
+	error = SSL_get_error(c->ssl, got);
+	e = ERR_peek_error();
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+		*want = want_of(error);
+		errno = EAGAIN;
+		return -1;
+	}
+	if (c->wire.recv_errno != 0) {
+		ERR_clear_error();
+		errno = c->wire.recv_errno;
+		return -1;
+	}
+	if (error == SSL_ERROR_ZERO_RETURN) {
+		ERR_clear_error();
+		return 0;
+	}
+	return broken(c, e);
+}
+
+ssize_t
+tls_write(struct tls_conn *c, const void *buf, size_t n, enum tls_want *want)
+{
+	int put, error;
+
+	*want = TLS_WANT_NOTHING;
+	if (n == 0)
+		return 0;
+	tls_flush(c);
+	if (c->wire.send_errno != 0) {
+		errno = c->wire.send_errno;
+		return -1;
+	}
+	if (c->broken)
+		return broken(c, 0);
+	if (buf_len(&c->wire.out) > 0) {
+		*want = TLS_WANT_WRITE;
+		errno = EAGAIN;
+		return -1;
+	}
+	ERR_clear_error();
+	c->wire.recvs_left = RECVS_A_CALL;
+	put = SSL_write(c->ssl, buf, clip(n));
+	if (c->wire.send_errno != 0) {
+		errno = c->wire.send_errno;
+		return -1;
+	}
+	if (put > 0)
+		return put;
+	error = SSL_get_error(c->ssl, put);
+	if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+		return broken(c, ERR_peek_error());
+	*want = want_of(error);
+	errno = EAGAIN;
+	return -1;
+}
+
+bool
+tls_pending(const struct tls_conn *c)
+{
+	return !c->broken && SSL_pending(c->ssl) > 0;
+}
+
+bool
+tls_unsent(const struct tls_conn *c)
+{
+	return buf_len(&c->wire.out) > 0;
+}
+
+void
+tls_flush(struct tls_conn *c)
+{
+	tls_wire_flush(&c->wire);
+}
+
+const struct tls_facts *
+tls_facts(const struct tls_conn *c)
+{
+	return &c->facts;
+}
+
+size_t
+tls_binding(const struct tls_conn *c, const char *type, unsigned char *buf, size_t size)
+{
+	enum { EXPORTED = 32 }; /* RFC 9266 3 */
+	static const char label[] = "EXPORTER-Channel-Binding";
+	X509 *leaf;
+
+	if (!c->done)
+		return 0;
+	if (strcmp(type, "tls-server-end-point") == 0) {
+		leaf = SSL_get0_peer_certificate(c->ssl);
+		return leaf == NULL ? 0 : tls_end_point(leaf, buf, size);
+	}
+	/*
+	 * RFC 9266 4: with TLS 1.2 only where an extended master secret was negotiated; and there an
+	 * empty context is not no context (RFC 5705 4), which the RFC leaves open. TLS 1.3 alone, then.
+	 */
+	if (strcmp(type, "tls-exporter") != 0 || size < EXPORTED ||
+	    SSL_version(c->ssl) < TLS1_3_VERSION)
+		return 0;
+	/* Exporting changes nothing that matters to anybody, but OpenSSL wants it writable. */
+	return SSL_export_keying_material(c->ssl, buf, EXPORTED, label, sizeof(label) - 1,
+		   (const unsigned char *)"", 0, 1) == 1
+		   ? EXPORTED
+		   : 0;
+}

@@ -1,0 +1,231 @@
+/*
+ * tls_store.c: the CA certificates that servers are verified with.
+ *
+ * OpenSSL's own defaults are not asked for, because SSL_CERT_FILE and SSL_CERT_DIR would change
+ * them: whoever can set our environment must not choose whom we trust.
+ */
+#include "net/tls_store.h"
+
+#include <sys/stat.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509_vfy.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "base/sys.h"
+
+enum { FILE_MAX = 16 * 1024 * 1024 };
+
+static const char *const places[] = {
+    "/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine */
+    "/etc/pki/tls/certs/ca-bundle.crt", /* Fedora */
+    "/etc/ssl/cert.pem", /* FreeBSD, OpenBSD, NetBSD, Alpine */
+    "/usr/local/share/certs/ca-root-nss.crt", /* FreeBSD's package */
+    "/etc/openssl/certs", /* NetBSD */
+    NULL,
+};
+
+static bool
+fail(char *why, size_t whysize, const char *path, const char *what)
+{
+	snprintf(why, whysize, "%s: %s", path, what);
+	return false;
+}
+
+static void
+mix(unsigned char digest[TLS_DIGEST], const void *data, size_t n)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+
+	EVP_DigestInit_ex(md, EVP_sha256(), NULL);
+	EVP_DigestUpdate(md, digest, TLS_DIGEST);
+	EVP_DigestUpdate(md, data, n);
+	EVP_DigestFinal_ex(md, digest, NULL);
+	EVP_MD_CTX_free(md);
+}
+
+/* The whole file; false and errno. Empty counts as an error: EINVAL. */
+static bool
+read_file(int fd, struct buf *b)
+{
+	enum { BLOCK = 65536 };
+
+	for (;;) {
+		char *room = buf_reserve(b, BLOCK);
+		ssize_t got;
+
+		if (room == NULL) {
+			errno = EFBIG;
+			return false;
+		}
+		got = sys.read(fd, room, BLOCK);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got == -1)
+			return false;
+		if (got == 0)
+			return true;
+		buf_commit(b, (size_t)got);
+	}
+}
+
+bool
+tls_store_digest(const char *path, unsigned char digest[TLS_DIGEST])
+{
+	int fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	struct buf b;
+	bool ok;
+
+	if (fd == -1)
+		return false;
+	buf_init(&b, FILE_MAX);
+	ok = read_file(fd, &b);
+	if (ok)
+		mix(digest, buf_data(&b), buf_len(&b));
+	buf_free(&b);
+	sys.close(fd);
+	return ok;
+}
+
+/* How many certificates of the text were added. It ends with the first that cannot be read. */
+static size_t
+add_certificates(X509_STORE *store, const struct buf *b, bool *broken)
+{
+	BIO *in = BIO_new_mem_buf(buf_data(b), (int)buf_len(b));
+	X509 *x;
+	size_t n = 0;
+
+	ERR_clear_error();
+	while ((x = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL) {
+		if (X509_STORE_add_cert(store, x) == 1)
+			n++;
+		X509_free(x);
+	}
+	*broken = ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	BIO_free(in);
+	return n;
+}
+
+static bool
+load_file(X509_STORE *store, const char *path, int fd, unsigned char digest[TLS_DIGEST], char *why,
+    size_t whysize)
+{
+	struct buf b;
+	size_t n;
+	bool broken;
+
+	buf_init(&b, FILE_MAX);
+	if (!read_file(fd, &b)) {
+		int err = errno;
+
+		buf_free(&b);
+		return fail(why, whysize, path, strerror(err));
+	}
+	mix(digest, buf_data(&b), buf_len(&b));
+	n = add_certificates(store, &b, &broken);
+	buf_free(&b);
+	if (broken) {
+		snprintf(why, whysize, "%s: certificate number %zu cannot be read", path, n + 1);
+		return false;
+	}
+	return n > 0 ? true : fail(why, whysize, path, "no certificate in it");
+}
+
+/* Names as `openssl rehash` makes them: eight hex digits, a dot, a number. */
+static bool
+is_hashed(const char *name)
+{
+	return strlen(name) >= 10 && strspn(name, "0123456789abcdef") == 8 && name[8] == '.' &&
+	       strspn(name + 9, "0123456789") == strlen(name + 9);
+}
+
+static bool
+has_hashed(int fd)
+{
+	DIR *d = sys.fdopendir(fd);
+	const struct dirent *e;
+	bool found = false;
+
+	if (d == NULL) {
+		sys.close(fd);
+		return false;
+	}
+	while (!found && (e = sys.readdir(d)) != NULL)
+		found = is_hashed(e->d_name);
+	sys.closedir(d);
+	return found;
+}
+
+/* Certificates are read from it when they are needed. Adding and removing some changes its mtime. */
+static bool
+load_dir(X509_STORE *store, const char *path, const struct stat *st,
+    unsigned char digest[TLS_DIGEST], char *why, size_t whysize)
+{
+	char text[32];
+
+	if (X509_STORE_load_path(store, path) != 1)
+		return fail(why, whysize, path, "OpenSSL does not take it");
+	snprintf(text, sizeof(text), "%jd", (intmax_t)st->st_mtime);
+	mix(digest, path, strlen(path));
+	mix(digest, text, strlen(text));
+	return true;
+}
+
+static bool
+load(X509_STORE *store, const char *path, unsigned char digest[TLS_DIGEST], char *why,
+    size_t whysize)
+{
+	int fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+	struct stat st;
+	bool ok;
+
+	if (fd == -1)
+		return fail(why, whysize, path, strerror(errno));
+	if (sys.fstat(fd, &st) == -1) {
+		int err = errno;
+
+		sys.close(fd);
+		return fail(why, whysize, path, strerror(err));
+	}
+	if (S_ISDIR(st.st_mode)) { /* has_hashed() closes it */
+		return has_hashed(fd) ? load_dir(store, path, &st, digest, why, whysize)
+				      : fail(why, whysize, path,
+					    "no hashed certificate in it (see openssl-rehash(1))");
+	}
+	ok = load_file(store, path, fd, digest, why, whysize);
+	sys.close(fd);
+	return ok;
+}
+
+bool
+tls_store_load(
+    X509_STORE *store, const char *ca, unsigned char digest[TLS_DIGEST], char *why, size_t whysize)
+{
+	char ignored[256];
+
+	if (ca != NULL)
+		return load(store, ca, digest, why, whysize);
+	for (size_t i = 0; places[i] != NULL; i++)
+		if (load(store, places[i], digest, ignored, sizeof(ignored)))
+			return true;
+	if (load(store, X509_get_default_cert_file(), digest, ignored, sizeof(ignored)) ||
+	    load(store, X509_get_default_cert_dir(), digest, ignored, sizeof(ignored)))
+		return true;
+	snprintf(why, whysize, "no CA certificates found: looked at");
+	for (size_t i = 0; places[i] != NULL; i++) {
+		size_t n = strlen(why);
+
+		snprintf(why + n, whysize - n, "%s %s", i > 0 ? "," : "", places[i]);
+	}
+	return false;
+}
