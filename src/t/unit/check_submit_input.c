@@ -13,6 +13,7 @@
 
 #include <sys/resource.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/sys.h"
 #include "fault.h"
@@ -235,27 +236,57 @@ START_TEST(a_signal_while_reading_queues_nothing)
 }
 END_TEST
 
+static void
+make_body_until_stopped(char *p, size_t n)
+{
+	make_body(p, n);
+	if (source_at > 1000 * 1000)
+		submit_stop = 1;
+}
+
+START_TEST(an_input_that_never_ends_is_left_when_a_signal_comes)
+{
+	ck_assert_int_eq(run_source(make_body_until_stopped, 100 * 1000 * 1000), EX_TEMPFAIL);
+	ck_assert_ptr_nonnull(strstr(ts.why, "interrupted"));
+	ck_assert_uint_lt(source_at, 2 * 1000 * 1000);
+	ck_assert_uint_eq(ts_files_in("tmp"), 0);
+}
+END_TEST
+
+static int
+run_with_fault(unsigned call, enum fault_kind kind, int err, const char *text)
+{
+	FILE *f = tmpfile();
+	int rc;
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(text, 1, strlen(text), f), strlen(text));
+	rewind(f);
+	ts.o.input = fileno(f);
+	fault_arm(call, kind, err);
+	rc = submit(ts.sp, &ts.o, ts.id, ts.why, sizeof(ts.why));
+	fault_disarm();
+	fclose(f);
+	return rc;
+}
+
 /* Whatever goes wrong, and where: not 0 and nothing queued, or 0 and all of it. */
 static void
-every_fault(enum fault_kind kind, int err, const char *text, size_t n)
+every_fault(enum fault_kind kind, int err, const char *text)
 {
+	char *whole;
 	bool fired = true;
 
+	ck_assert_int_eq(ts_run(text), 0);
+	whole = xstrdup(ts.rest);
 	for (unsigned call = 1; fired; call++) {
 		size_t before = testspool_count(ts.sp);
-		int rc;
-		FILE *f = tmpfile();
+		int rc = run_with_fault(call, kind, err, text);
 
-		ck_assert_uint_eq(fwrite(text, 1, n, f), n);
-		rewind(f);
-		ts.o.input = fileno(f);
-		fault_arm(call, kind, err);
-		rc = submit(ts.sp, &ts.o, ts.id, ts.why, sizeof(ts.why));
 		fired = fault_fired();
-		fault_disarm();
-		fclose(f);
 		if (rc == 0) {
 			ts_load();
+			ck_assert_str_eq(ts.rest, whole);
 			ck_assert_uint_eq(testspool_count(ts.sp), before + 1);
 		} else {
 			ck_assert_msg(fired, "%s", ts.why);
@@ -265,11 +296,12 @@ every_fault(enum fault_kind kind, int err, const char *text, size_t n)
 		}
 		ck_assert_uint_lt(call, 200);
 	}
+	free(whole);
 }
 
 START_TEST(a_full_disk_queues_nothing)
 {
-	every_fault(FAULT_FULL, ENOSPC, HEAD "\nbody\n", strlen(HEAD "\nbody\n"));
+	every_fault(FAULT_FULL, ENOSPC, HEAD "\nbody\n");
 	ck_assert_uint_eq(ts_files_in("tmp"), 0);
 }
 END_TEST
@@ -279,7 +311,7 @@ START_TEST(any_call_that_fails_queues_nothing_or_all)
 	char text[3000] = HEAD "\n";
 
 	memset(text + strlen(HEAD) + 1, 'x', 1500); /* with the second pass */
-	every_fault(FAULT_ONCE, EIO, text, strlen(text));
+	every_fault(FAULT_ONCE, EIO, text);
 }
 END_TEST
 
@@ -288,7 +320,7 @@ START_TEST(short_reads_and_writes_lose_nothing)
 	char text[3000] = HEAD "\n";
 
 	memset(text + strlen(HEAD) + 1, 'x', 1500);
-	every_fault(FAULT_SHORT, 0, text, strlen(text));
+	every_fault(FAULT_SHORT, 0, text);
 }
 END_TEST
 
@@ -310,6 +342,7 @@ suite_submit_input(void)
 	tcase_add_test(t, a_pipe_that_ends_early_is_the_message);
 	tcase_add_test(t, a_read_error_at_any_point_queues_nothing);
 	tcase_add_test(t, a_signal_while_reading_queues_nothing);
+	tcase_add_test(t, an_input_that_never_ends_is_left_when_a_signal_comes);
 	tcase_add_test(t, a_full_disk_queues_nothing);
 	tcase_add_test(t, any_call_that_fails_queues_nothing_or_all);
 	tcase_add_test(t, short_reads_and_writes_lose_nothing);
