@@ -10,7 +10,6 @@ warn='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissi
 program=$(find src -path src/t -prune -o -name '*.[ch]' -print)
 program_c=$(find src -path src/t -prune -o -name '*.c' -print)
 all=$(find src -name '*.[ch]')
-all_c=$(find src -name '*.c')
 
 # Runs a command for every file, FILE standing for its name, two at a time; fails if one does.
 each() { # files command...
@@ -36,7 +35,7 @@ analyzer() {
 }
 
 tidy() {
-	each "$all_c" clang-tidy --quiet FILE -- $flags 2> /dev/null
+	each "$program_c" clang-tidy --quiet FILE -- $flags 2> /dev/null
 }
 
 bad=0
