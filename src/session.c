@@ -166,6 +166,8 @@ handle(struct session *s, const struct smtp_event *e)
 	struct flight *f;
 
 	switch (e->type) {
+	case SMTP_STARTTLS:
+		bug("STARTTLS, which was not asked for");
 	case SMTP_READY:
 		s->ready = true;
 		break;

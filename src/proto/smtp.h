@@ -14,6 +14,16 @@
  * RCPTMAX), or on a new one when a benign SMTP_CLOSE follows. That cannot go on for ever: each time
  * at least one recipient was settled on the connection. After SMTP_CLOSE nothing more comes.
  * No recipient is ever SENT but by the 2xx that answers the end of his message's data.
+ *
+ * STARTTLS (RFC 3207): SMTP_STARTTLS asks the caller for a TLS handshake. All that was read in the clear
+ * must have been fed before, nothing is read past it, nothing is sent; then smtp_secured() or
+ * smtp_not_secured(). Bytes behind the server's 220 end the session and are no reason to try without
+ * TLS: somebody has put them there. What was learned before TLS is forgotten.
+ *
+ * AUTH (RFC 4954): with credentials SMTP_READY comes after the server has let us in, and in no other
+ * case does mail go out: all trouble with logging in is a verdict of HOST scope, RETRY. One mechanism is
+ * tried, the strongest offered; when it is refused no other is. Nothing of an exchange is in the
+ * trace or in a verdict, and what the output held of it is overwritten once it is sent.
  */
 #ifndef PROTO_SMTP_H
 #define PROTO_SMTP_H
@@ -25,6 +35,8 @@
 #include "base/verdict.h"
 
 struct smtp;
+struct sasl_credentials; /* sasl.h */
+struct sasl_binding;
 
 enum smtp_wait { /* what a patience is for; the timeouts of the configuration, in seconds */
 	SMTP_WAIT_GREETING,
@@ -44,6 +56,12 @@ enum smtp_wait { /* what a patience is for; the timeouts of the configuration, i
 /* RFC 5321 4.5.3.2, indexed by enum smtp_wait. */
 extern const int smtp_default_patience_s[SMTP_NWAITS];
 
+enum smtp_tls {
+	SMTP_CLEAR, /* no STARTTLS */
+	SMTP_TLS_MAY, /* when it is offered; in the clear when it is not */
+	SMTP_TLS_MUST, /* no mail without */
+};
+
 struct smtp_options {
 	const char *helo; /* FQDN or address literal; must pass smtp_helo_ok() */
 	bool lmtp;
@@ -52,6 +70,13 @@ struct smtp_options {
 	bool
 	    one_behind_dot; /* false: nothing is sent behind a final dot (a host that once hung up there) */
 	int patience_s[SMTP_NWAITS]; /* 0: the default */
+	enum smtp_tls tls;
+	bool secured; /* TLS from the first byte (RFC 8314 3.3): as if STARTTLS had been done */
+	const struct sasl_binding *binding; /* of a connection so secured; copied; NULL: none */
+	/* NULL: no AUTH. The caller's until SMTP_READY or SMTP_CLOSE has come. */
+	const struct sasl_credentials *auth;
+	bool
+	    auth_in_clear; /* the configuration says in so many words: credentials may go without TLS */
 };
 
 /* One message for some recipients. All it points to is the caller's and stays until SMTP_DONE. */
@@ -68,7 +93,8 @@ struct smtp_mail {
 
 enum smtp_event_type {
 	SMTP_NONE,
-	SMTP_READY, /* greeting and EHLO are through: transactions may come */
+	SMTP_STARTTLS, /* begin the handshake: smtp_secured() or smtp_not_secured() is the answer */
+	SMTP_READY, /* greeting, EHLO, TLS and AUTH are through: transactions may come */
 	SMTP_SETTLED, /* recipient `rcpt` of `mail`: `verdict` (RCPT or MSG scope) */
 	SMTP_BODY, /* give up to `want` bytes of mail's body: smtp_body() */
 	SMTP_DONE, /* the last word about `mail` */
@@ -87,6 +113,11 @@ struct smtp_event {
 			where an earlier one was; an answer in mid-body; our own trouble; in order */
 	bool
 	    behind_dot; /* SMTP_CLOSE: it hung up while something was in flight behind a final dot */
+	bool
+	    tls_failed; /* SMTP_CLOSE, only under SMTP_TLS_MAY and without credentials: STARTTLS was
+			offered and came to nothing (refused; the handshake failed; the connection
+			ended before a word was said under TLS): the host may be tried once in the
+			clear, on a new connection with SMTP_CLEAR */
 	const struct verdict
 	    *verdict; /* SETTLED, DONE (HOST scope, or NULL: nothing came back or again), CLOSE;
 			valid until the next call */
@@ -104,6 +135,13 @@ size_t smtp_input(struct smtp *s, const char *data, size_t n);
  * smtp_timeout(). All input that was read must have been fed before. */
 void smtp_lost(struct smtp *s, const char *why);
 void smtp_timeout(struct smtp *s);
+
+/*
+ * The answers to SMTP_STARTTLS. b: the channel's bindings (copied), NULL: none. why: a clean phrase,
+ * "certificate has expired"; SMTP_CLOSE follows. Without effect when the session has ended meanwhile.
+ */
+void smtp_secured(struct smtp *s, const struct sasl_binding *b);
+void smtp_not_secured(struct smtp *s, const char *why);
 
 /* What is to be written now; returns its length, 0: nothing. smtp_sent() says how much was. */
 size_t smtp_output(struct smtp *s, const char **data);

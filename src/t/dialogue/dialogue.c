@@ -115,6 +115,9 @@ on_event(struct play *p, const struct smtp_event *e)
 	const struct mail *m;
 
 	switch (e->type) {
+	case SMTP_STARTTLS:
+		buf_adds(b, "starttls");
+		break;
 	case SMTP_READY:
 		buf_adds(b, "ready");
 		break;
