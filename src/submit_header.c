@@ -38,9 +38,10 @@ submit_header_line(const char *line, size_t n, bool have_fields, bool whole)
 {
 	size_t name = 0, i;
 
-	while (name < n && line[name] == '\r')
+	while (name < n && name <= SUBMIT_LINE_MAX && line[name] == '\r')
 		name++;
-	if (name == n) /* nothing, or what is left of an empty line that ended in CR CR LF */
+	if (name == n &&
+	    n <= SUBMIT_LINE_MAX) /* nothing, or an empty line that ended in CR CR LF */
 		return whole ? SUBMIT_LINE_EMPTY : SUBMIT_LINE_UNDECIDED;
 	if (is_blank(line[0]))
 		return have_fields ? SUBMIT_LINE_FOLDED : SUBMIT_LINE_TEXT;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "submit_intake.h"
 #include "t/unit/suites.h"
@@ -184,6 +185,27 @@ START_TEST(ends_and_dots_do_not_depend_on_how_the_bytes_arrive)
 }
 END_TEST
 
+/* Quadratic would be minutes. */
+START_TEST(a_million_of_one_byte_are_one_pass)
+{
+	static const char bytes[] = "\r\n\0.: a>\t";
+	enum { SIZE = 1000 * 1000 };
+	char *text = xmalloc(SIZE);
+
+	buf_init(&seen, 2 * SIZE + 100);
+	for (size_t chunk = 1; chunk <= 65536; chunk *= 65536) {
+		memset(text, bytes[_i], SIZE);
+		take_in(text, SIZE, chunk);
+		ck_assert(!seen.overflow);
+		memcpy(text, "A: b\n", 5);
+		take_in(text, SIZE, chunk);
+		ck_assert(!seen.overflow);
+	}
+	buf_free(&seen);
+	free(text);
+}
+END_TEST
+
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 Suite *
@@ -198,6 +220,7 @@ suite_submit_ends(void)
 	tcase_add_test(t, a_nul_becomes_a_question_mark);
 	tcase_add_loop_test(t, where_the_header_ends_however_the_bytes_arrive, 0, COUNT(heads));
 	tcase_add_loop_test(t, ends_and_dots_do_not_depend_on_how_the_bytes_arrive, 0, COUNT(ends));
+	tcase_add_loop_test(t, a_million_of_one_byte_are_one_pass, 0, 9);
 	suite_add_tcase(s, t);
 	return s;
 }
