@@ -263,10 +263,15 @@ parse_fallback(struct config_line *l)
 static bool
 parse_route(struct config_line *l)
 {
+	const char *domain = l->words[1];
+
 	str_lowercase(l->words[1]);
-	if (!config_value_domain(l->words[1]))
-		return config_bad(
-		    l, "route %s: not a domain; write: route DOMAIN URL", l->words[1]);
+	if (domain[0] == '.') /* those below it, as in sendmail's mailertable */
+		domain++;
+	if (!config_value_domain(domain) && strcmp(domain, "*") != 0)
+		return config_bad(l,
+		    "route %s: not a domain; write: route DOMAIN URL, or .DOMAIN for all below it",
+		    l->words[1]);
 	return add_target(l, l->words[2], l->words[1]);
 }
 
