@@ -322,6 +322,7 @@ static ssize_t
 read_some(struct submission *s)
 {
 	struct pollfd pfd = {.fd = s->o->input, .events = POLLIN};
+	int ready;
 	ssize_t n;
 
 	for (;;) {
@@ -329,7 +330,8 @@ read_some(struct submission *s)
 			refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
 			return -1;
 		}
-		if (poll(&pfd, 1, 1000) <= 0) /* nothing yet, or a signal: see which */
+		ready = poll(&pfd, 1, 1000);
+		if (ready == 0 || (ready == -1 && errno == EINTR))
 			continue;
 		n = sys.read(s->o->input, s->input, sizeof(s->input));
 		if (n != -1 || (errno != EINTR && errno != EAGAIN))
