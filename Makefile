@@ -25,7 +25,7 @@ TOP = src/sortie.c src/options.c src/config.c src/config_keys.c src/config_value
 	src/submit.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c \
 	src/queue.c src/message.c src/site.c src/route.c src/peer.c src/hosts.c src/dial.c \
 	src/session.c src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
-	src/backoff.c src/mailq.c
+	src/auth.c src/auth_file.c src/auth_command.c src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
 	src/proto/body.c src/proto/qp.c src/proto/address.c src/proto/address_list.c
@@ -47,7 +47,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_map.c src/t/unit/check_log.c src/t/unit/check_str.c \
 	src/t/unit/check_clock.c src/t/unit/check_verdict.c src/t/unit/check_sys.c \
 	src/t/unit/check_reply.c src/t/unit/check_ehlo.c src/t/unit/check_command.c \
-	src/t/unit/check_body.c src/t/unit/check_address.c src/t/unit/check_smtp.c \
+	src/t/unit/check_body.c src/t/unit/check_address.c src/t/unit/check_smtp.c src/t/unit/check_sasl.c \
 	src/t/unit/check_dns.c src/t/unit/check_dns_msg.c src/t/unit/check_resolvconf.c \
 	src/t/unit/check_spool.c src/t/unit/check_draft.c src/t/unit/check_envelope.c \
 	src/t/unit/check_durable.c \
@@ -57,7 +57,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_submit_ends.c src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c \
 	src/t/unit/check_queue.c src/t/unit/check_site.c src/t/unit/check_route.c \
 	src/t/unit/check_dial.c src/t/unit/check_session.c src/t/unit/check_bounce.c \
-	src/t/unit/check_backoff.c src/t/unit/check_mailq.c src/t/unit/check_sortie.c \
+	src/t/unit/check_auth.c src/t/unit/check_backoff.c src/t/unit/check_mailq.c src/t/unit/check_sortie.c \
 	src/t/unit/check_kit.c \
 	src/t/dialogue/check_dialogue.c src/t/story/check_story.c \
 	src/t/fault/check_fault_spool.c src/t/fault/check_fault.c

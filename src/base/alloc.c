@@ -76,3 +76,13 @@ xgrow(void *array, size_t n, size_t *cap, size_t size)
 	*cap = *cap > 0 ? product(*cap, 2) : GROW_FIRST;
 	return xreallocarray(array, *cap, size);
 }
+
+void
+xwipe(void *p, size_t n)
+{
+	/* volatile: a compiler may leave out stores to what nobody reads again */
+	volatile unsigned char *byte = p;
+
+	for (size_t i = 0; i < n; i++)
+		byte[i] = 0;
+}

@@ -14,6 +14,9 @@ void *xreallocarray(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n); /* at most n bytes, NUL added */
 
+/* Overwrites a secret; no compiler leaves it out. p may be NULL when n is 0. */
+void xwipe(void *p, size_t n);
+
 /* Makes room for one more element: doubles *cap (in elements) when n == *cap. Returns the array. */
 void *xgrow(void *array, size_t n, size_t *cap, size_t size);
 

@@ -33,11 +33,7 @@ buf_clear(struct buf *b)
 void
 buf_wipe(struct buf *b)
 {
-	/* volatile: a compiler may leave out stores to what nobody reads again */
-	volatile char *p = b->mem;
-
-	for (size_t i = 0; i < b->cap; i++)
-		p[i] = 0;
+	xwipe(b->mem, b->cap);
 	buf_clear(b);
 }
 
