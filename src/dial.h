@@ -36,7 +36,7 @@ struct dial_ops {
 	/* The end: an open connection to hop `index`; conn NULL: no hop connected. The dial is over;
 	 * dial_cancel() it in or after this call. */
 	void (*opened)(void *ctx, struct conn *conn, size_t index, int64_t connect_ms);
-	/* Another that opened at the same moment; before `opened`. */
+	/* Another that opened at the same moment; before `opened`. The owner names its handler at once. */
 	void (*spare)(void *ctx, struct conn *conn, size_t index);
 };
 
