@@ -53,11 +53,12 @@ struct config {
 	uint16_t port; /* 25 */
 	struct sockaddr_storage bind4, bind6; /* ss_family 0: not set */
 	unsigned sessions, sessions_per_site, recipients, addresses;
-	int64_t retry_min_s, retry_max_s, expire_s, warn_s;
+	int64_t retry_min_s, retry_max_s, expire_s; /* 15 min, 12 h, 5 days */
+	int64_t warn_s; /* 4 h: when the sender hears of a delay; 0: never */
 	int connect_s, tls_s;
 	int patience_s[SMTP_NWAITS];
 	char *aliases, *postmaster;
-	uint64_t max_size;
+	uint64_t max_size; /* 0: any */
 	char *log;
 	bool refuse_default; /* no refuse line: loopback, unspecified, own */
 	struct net *refuse; /* with refuse none: n == 0 and !refuse_default */

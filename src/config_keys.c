@@ -297,15 +297,23 @@ parse_nameserver(struct config_line *l)
 static bool
 parse_bind(struct config_line *l)
 {
-	struct sockaddr_in *in = (struct sockaddr_in *)(void *)&l->c->bind4;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&l->c->bind6;
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	struct sockaddr_storage *at;
 
-	if (inet_pton(AF_INET, l->words[1], &in->sin_addr) == 1)
-		in->sin_family = AF_INET;
-	else if (inet_pton(AF_INET6, l->words[1], &in6->sin6_addr) == 1)
-		in6->sin6_family = AF_INET6;
+	if (inet_pton(AF_INET, l->words[1], &in.sin_addr) == 1)
+		at = &l->c->bind4;
+	else if (inet_pton(AF_INET6, l->words[1], &in6.sin6_addr) == 1)
+		at = &l->c->bind6;
 	else
 		return config_bad(l, "bind %s: not an IPv4 or IPv6 address", l->words[1]);
+	if (at->ss_family != 0)
+		return config_bad(
+		    l, "bind %s: one address of each kind, IPv4 and IPv6; remove one", l->words[1]);
+	if (at == &l->c->bind4)
+		memcpy(at, &in, sizeof(in));
+	else
+		memcpy(at, &in6, sizeof(in6));
 	return true;
 }
 

@@ -109,6 +109,8 @@ START_TEST(every_key)
 	ck_assert_uint_eq(c.port, 2525);
 	ck_assert_int_eq(c.bind4.ss_family, AF_INET);
 	ck_assert_int_eq(c.bind6.ss_family, AF_INET6);
+	ck_assert_uint_eq(ntohl(((struct sockaddr_in *)&c.bind4)->sin_addr.s_addr), 0xc0000207);
+	ck_assert_uint_eq(((struct sockaddr_in6 *)&c.bind6)->sin6_addr.s6_addr[15], 7);
 	ck_assert_uint_eq(c.sessions, 50);
 	ck_assert_uint_eq(c.sessions_per_site, 2);
 	ck_assert_uint_eq(c.recipients, 10);
@@ -292,6 +294,8 @@ static const struct {
     {"nameserver [192.0.2.1]:53\n", "x.conf:1: ", "127.0.0.1:5353"},
     {"nameserver 1111111111111111111111111111111111111111111111111111:53\n", "x.conf:1: ", "127"},
     {"bind eth0\n", "x.conf:1: ", "IPv4 or IPv6"},
+    {"bind 192.0.2.1\nbind 192.0.2.2\n", "x.conf:2: ", "remove one"},
+    {"bind ::1\nbind 192.0.2.2\nbind ::2\n", "x.conf:3: ", "remove one"},
 };
 
 START_TEST(errors_name_file_and_line_and_what_to_do)
