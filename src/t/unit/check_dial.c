@@ -68,6 +68,13 @@ on_failed(void *ctx, size_t index, const struct verdict *v)
 }
 
 static void
+on_conn(void *ctx, enum conn_event event)
+{
+	(void)ctx;
+	(void)event;
+}
+
+static void
 on_opened(void *ctx, struct conn *c, size_t index, int64_t connect_ms)
 {
 	(void)ctx;
@@ -81,13 +88,6 @@ on_opened(void *ctx, struct conn *c, size_t index, int64_t connect_ms)
 	else
 		buf_addf(&trail, "%lld:none", elapsed());
 	dial_cancel(&d);
-}
-
-static void
-on_conn(void *ctx, enum conn_event event)
-{
-	(void)ctx;
-	(void)event;
 }
 
 static void
