@@ -15,19 +15,24 @@
 
 #define STORIES "src/t/story"
 
-static char **paths;
-static size_t npaths;
+/* A story's path, and its name, which Check keeps a pointer to. */
+static struct story_file {
+	char *path, *name;
+} * stories;
+static size_t nstories;
 
 START_TEST(story)
 {
-	story_run(paths[_i]);
+	story_run(stories[_i].path);
 }
 END_TEST
 
 static int
 by_name(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const struct story_file *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
 }
 
 static void
@@ -37,18 +42,21 @@ find_stories(void)
 	size_t cap = 0;
 
 	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		struct story_file *f;
 		char path[512];
 
 		if (e->d_name[0] == '.' || !str_ends_i(e->d_name, ".txt"))
 			continue;
 		snprintf(path, sizeof(path), STORIES "/%s", e->d_name);
-		paths = xgrow(paths, npaths, &cap, sizeof(*paths));
-		paths[npaths++] = xstrdup(path);
+		stories = xgrow(stories, nstories, &cap, sizeof(*stories));
+		f = &stories[nstories++];
+		f->path = xstrdup(path);
+		f->name = xstrndup(e->d_name, strlen(e->d_name) - 4);
 	}
 	if (d != NULL)
 		closedir(d);
-	if (npaths > 0)
-		qsort(paths, npaths, sizeof(*paths), by_name);
+	if (nstories > 0)
+		qsort(stories, nstories, sizeof(*stories), by_name);
 }
 
 Suite *
@@ -57,12 +65,9 @@ suite_story(void)
 	Suite *s = suite_create("story");
 
 	find_stories();
-	for (size_t i = 0; i < npaths; i++) {
-		char *name = xstrdup(strrchr(paths[i], '/') + 1); /* Check keeps the pointer */
-		TCase *tc;
+	for (size_t i = 0; i < nstories; i++) {
+		TCase *tc = tcase_create(stories[i].name);
 
-		name[strlen(name) - 4] = '\0';
-		tc = tcase_create(name);
 		tcase_set_timeout(tc, 20);
 		tcase_add_loop_test(tc, story, (int)i, (int)i + 1);
 		suite_add_tcase(s, tc);
