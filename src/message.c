@@ -61,6 +61,7 @@ struct message {
 	bool deferred; /* some recipient was */
 	bool attempted; /* ... and some host or route had been tried */
 	bool ignore_due, skip, changed;
+	bool busy; /* why it is skipped: another has the lock */
 	enum stage stage;
 	int64_t admitted_ms;
 };
@@ -180,6 +181,8 @@ have_lock(struct message *m)
 		m->skip = true;
 		return false;
 	case SPOOL_BUSY:
+		m->busy = m->skip = true;
+		return false;
 	case SPOOL_GONE:
 		m->skip = true;
 		return false;
@@ -613,7 +616,10 @@ after_commit(struct message *m)
 		leave(m, MESSAGE_FINISHED);
 		break;
 	case STAGE_LEAVING:
-		leave(m, m->skip || !m->changed ? MESSAGE_SKIPPED : MESSAGE_LATER);
+		if (m->busy)
+			leave(m, MESSAGE_BUSY);
+		else
+			leave(m, m->skip || !m->changed ? MESSAGE_SKIPPED : MESSAGE_LATER);
 		break;
 	case STAGE_REPORT:
 	case STAGE_WARN:

@@ -23,7 +23,8 @@ struct messages;
 enum message_left {
 	MESSAGE_FINISHED, /* gone from the spool */
 	MESSAGE_LATER, /* its time has been set */
-	MESSAGE_SKIPPED, /* not ours now: locked by another, changed, unreadable: leave it for this pass */
+	MESSAGE_BUSY, /* another has the lock: a runner, or its submitter, who is about to let go */
+	MESSAGE_SKIPPED, /* not ours now: changed by another, unreadable: leave it for this pass */
 };
 
 struct messages_options {

@@ -22,6 +22,8 @@ enum {
 	CONGESTED = 200, /* waiting jobs of a site that yields to others */
 	SCAN_SHARE = 10, /* of the time, scanning gets one part in so many */
 	CLOCK_SLACK_S = 3600,
+	BUSY_MS = 250, /* until a message that another has locked is looked at again; doubles, */
+	BUSY_LOOKS = 5, /* so often in all */
 };
 
 struct candidate {
@@ -34,8 +36,10 @@ struct candidates {
 	size_t n, cap;
 };
 
-struct skipped { /* not to be looked at again in this pass */
+struct skipped { /* not to be looked at again in this pass, or not yet */
 	struct map_node node;
+	unsigned busy; /* how often another had the lock */
+	int64_t again_ms; /* when to look again, 0: never */
 	char id[ENVELOPE_ID_MAX + 1];
 };
 
@@ -48,7 +52,7 @@ struct queue {
 	struct candidates due, later; /* due: a heap while scanning, then sorted, latest first */
 	struct map skipped;
 	struct task admit;
-	struct timer rescan;
+	struct timer rescan, busy;
 	int64_t scan_again_ms; /* not before */
 	bool truncated; /* the scan found more than it kept */
 	bool yielding; /* congested sites let others go first */
@@ -122,16 +126,60 @@ keep_earliest(struct candidates *c, const struct candidate *one)
 	return false;
 }
 
-static void
+static struct skipped *
+skipped(const struct queue *q, const char *id)
+{
+	struct map_node *n = map_get(&q->skipped, id);
+
+	return n == NULL ? NULL : map_item(n, struct skipped, node);
+}
+
+static struct skipped *
 skip(struct queue *q, const char *id)
 {
-	struct skipped *s;
+	struct skipped *s = skipped(q, id);
 
-	if (map_get(&q->skipped, id) != NULL)
+	if (s == NULL) {
+		s = xcalloc(1, sizeof(*s));
+		str_copy(s->id, sizeof(s->id), id);
+		map_put(&q->skipped, &s->node, s->id);
+	}
+	s->again_ms = 0;
+	return s;
+}
+
+/*
+ * A submitter holds the lock until his message is durable, and it can be seen before that; so what
+ * is locked may be free in a moment, and must not wait for the next pass.
+ */
+static void
+skip_busy(struct queue *q, const char *id)
+{
+	struct skipped *s = skip(q, id);
+
+	if (++s->busy >= BUSY_LOOKS || q->stopped)
 		return;
-	s = xcalloc(1, sizeof(*s));
-	str_copy(s->id, sizeof(s->id), id);
-	map_put(&q->skipped, &s->node, s->id);
+	s->again_ms = reactor_now(q->reactor) + ((int64_t)BUSY_MS << (s->busy - 1));
+	if (!timer_armed(&q->busy))
+		timer_arm(q->reactor, &q->busy, s->again_ms);
+}
+
+static bool
+passed_over(struct queue *q, const char *id)
+{
+	const struct skipped *s = skipped(q, id);
+
+	if (s == NULL || (s->again_ms != 0 && s->again_ms <= reactor_now(q->reactor)))
+		return false;
+	if (s->again_ms != 0 && !timer_armed(&q->busy))
+		timer_arm(q->reactor, &q->busy, s->again_ms);
+	return true;
+}
+
+static void
+on_busy(void *ctx)
+{
+	queue_rescan(ctx);
 }
 
 static void
@@ -170,7 +218,7 @@ on_entry(void *ctx, const struct spool_entry *e)
 
 	if (!asked_for(q) && sleeping(q, e->due_at, clock_wall_s()))
 		return true;
-	if (messages_has(q->messages, e->id) || map_get(&q->skipped, e->id) != NULL)
+	if (messages_has(q->messages, e->id) || passed_over(q, e->id))
 		return true;
 	if (q->options.uid >= 0 && spool_owner(q->spool, e->id) != q->options.uid)
 		return true;
@@ -187,7 +235,7 @@ scan_only(struct queue *q)
 	struct candidate c = {.due_at = 0};
 
 	str_copy(c.id, sizeof(c.id), q->options.only);
-	if (!messages_has(q->messages, c.id) && map_get(&q->skipped, c.id) == NULL)
+	if (!messages_has(q->messages, c.id) && !passed_over(q, c.id))
 		add(&q->due, &c);
 	return 0;
 }
@@ -381,7 +429,9 @@ on_left(void *ctx, const char *id, enum message_left how)
 {
 	struct queue *q = ctx;
 
-	if (how == MESSAGE_SKIPPED || (how == MESSAGE_LATER && asked_for(q)))
+	if (how == MESSAGE_BUSY)
+		skip_busy(q, id);
+	else if (how == MESSAGE_SKIPPED || (how == MESSAGE_LATER && asked_for(q)))
 		skip(q, id);
 	if (q->due.n + q->later.n > 0)
 		task_queue(q->reactor, &q->admit);
@@ -411,6 +461,7 @@ queue_new(struct reactor *r, struct spool *sp, struct sites *sites, const struct
 	map_init(&q->skipped);
 	task_init(&q->admit, on_admit, q);
 	timer_init(&q->rescan, on_rescan, q);
+	timer_init(&q->busy, on_busy, q);
 	return q;
 }
 
@@ -423,6 +474,7 @@ queue_free(struct queue **qp)
 		return;
 	task_cancel(&q->admit);
 	timer_disarm(q->reactor, &q->rescan);
+	timer_disarm(q->reactor, &q->busy);
 	messages_free(&q->messages);
 	forget_skipped(q);
 	map_free(&q->skipped);
@@ -475,6 +527,7 @@ queue_stop(struct queue *q)
 	q->due.n = q->later.n = 0;
 	q->truncated = false;
 	timer_disarm(q->reactor, &q->rescan);
+	timer_disarm(q->reactor, &q->busy);
 	task_cancel(&q->admit);
 }
 
@@ -482,7 +535,7 @@ bool
 queue_pass_done(const struct queue *q)
 {
 	return q->due.n + q->later.n == 0 && messages_count(q->messages) == 0 && !q->truncated &&
-	       !timer_armed(&q->rescan);
+	       !timer_armed(&q->rescan) && !timer_armed(&q->busy);
 }
 
 size_t

@@ -285,6 +285,29 @@ fill_spool(size_t n)
 	sys.fsync = sys_libc.fsync;
 }
 
+static bool
+keep_smallest(void *ctx, const struct spool_entry *e)
+{
+	char *id = ctx;
+
+	if (id[0] == '\0' || strcmp(e->id, id) < 0)
+		str_copy(id, ENVELOPE_ID_MAX + 1, e->id);
+	return true;
+}
+
+int
+lock_oldest(void)
+{
+	struct spool *sp = open_spool();
+	char id[ENVELOPE_ID_MAX + 1] = "";
+	int fd = -1;
+
+	ck_assert_int_eq(spool_scan(sp, keep_smallest, id), 0);
+	ck_assert_int_eq(spool_lock(sp, id, &fd), SPOOL_LOCKED);
+	spool_close(&sp);
+	return fd;
+}
+
 bool
 runner_present(const char *name)
 {
@@ -510,16 +533,30 @@ sink_has_each_once(const struct sink *s, size_t n)
 
 /* --- suites ------------------------------------------------------------------------------- */
 
+static TCase *
+new_case(Suite *s, const char *name)
+{
+	TCase *t = tcase_create(name);
+
+	tcase_add_checked_fixture(t, kit_setup, kit_teardown);
+	tcase_set_timeout(t, 3 * PATIENCE_MS / 1000);
+	suite_add_tcase(s, t);
+	return t;
+}
+
 Suite *
 whole_suite(const char *name, const TTest *const tests[], size_t n)
 {
 	Suite *s = suite_create(name);
-	TCase *t = tcase_create("whole");
+	TCase *t = new_case(s, name);
 
-	tcase_add_checked_fixture(t, kit_setup, kit_teardown);
-	tcase_set_timeout(t, 3 * PATIENCE_MS / 1000);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(t, tests[i]);
-	suite_add_tcase(s, t);
 	return s;
+}
+
+void
+whole_loop(Suite *s, const TTest *test, int n)
+{
+	tcase_add_loop_test(new_case(s, test->name), test, 0, n);
 }

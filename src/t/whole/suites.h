@@ -10,7 +10,9 @@ Suite *suite_whole_submit(void);
 Suite *suite_whole_background(void);
 Suite *suite_whole_runners(void);
 Suite *suite_whole_signals(void);
-/* A suite with one case of these tests, each with kit_setup() and kit_teardown(). */
+/* A suite of these tests, each with kit_setup() and kit_teardown(); and one more that is run n times,
+ * with _i from 0. */
 Suite *whole_suite(const char *name, const TTest *const tests[], size_t n);
+void whole_loop(Suite *s, const TTest *test, int n);
 
 #endif

@@ -125,6 +125,51 @@ START_TEST(resident_runner_is_woken)
 }
 END_TEST
 
+/* Mail submitted during a queue run goes with it, and over its connection. */
+START_TEST(queue_run_takes_what_comes)
+{
+	int listener = listen_alone(), fd;
+	struct child r;
+
+	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "-odq", "bob@example.net", NULL), 0);
+	child_start(&r, NULL, "-q", NULL);
+	server_greet(fd = server_accept(listener));
+	server_envelope(fd);
+	ck_assert_int_eq(submit(NULL, "Subject: 2\n\n2\n", "bob@example.net", NULL), 0);
+	ck_assert(!runner_present(own_lock()));
+	server_say(fd, "250 2.0.0 taken");
+	server_take(fd);
+	ck_assert_int_eq(child_end(&r), 0);
+	ck_assert_uint_eq(files_in("ctl") + files_in("msg"), 0);
+	server_hear_end(fd);
+}
+END_TEST
+
+/*
+ * A message can be seen before its submitter has made it durable and let go of its lock. Here the
+ * test is the submitter, and lets go when the runner has come to the message behind it.
+ */
+START_TEST(lock_that_is_let_go)
+{
+	static const char *const modes[] = {"-q", "-q5m"};
+	int listener = listen_alone(), fd, lock;
+	struct child r;
+
+	fill_spool(2);
+	lock = lock_oldest();
+	child_start(&r, NULL, modes[_i], NULL);
+	server_greet(fd = server_accept(listener));
+	server_envelope(fd);
+	close(lock);
+	server_say(fd, "250 2.0.0 taken");
+	server_take(fd);
+	WAIT_FOR(files_in("msg") == 0);
+	kill(r.pid, SIGTERM);
+	ck_assert_int_eq(child_end(&r), 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(foreground_waits)
 {
 	int listener = listen_alone(), fd;
@@ -157,7 +202,10 @@ Suite *
 suite_whole_background(void)
 {
 	const TTest *const tests[] = {submitter_does_not_wait, child_is_detached,
-	    many_submissions_few_runners, resident_runner_is_woken, foreground_waits, queued_only};
+	    many_submissions_few_runners, resident_runner_is_woken, queue_run_takes_what_comes,
+	    foreground_waits, queued_only};
+	Suite *s = whole_suite("whole_background", tests, sizeof(tests) / sizeof(tests[0]));
 
-	return whole_suite("whole_background", tests, sizeof(tests) / sizeof(tests[0]));
+	whole_loop(s, lock_that_is_let_go, 2);
+	return s;
 }

@@ -227,11 +227,7 @@ suite_whole_signals(void)
 	    hup_reads_a_good_configuration, hup_keeps_the_old_for_a_bad_one, run_with_trouble_is_0,
 	    spool_without_parent, spool_of_somebody_else};
 	Suite *s = whole_suite("whole_signals", tests, sizeof(tests) / sizeof(tests[0]));
-	TCase *t = tcase_create("each");
 
-	tcase_add_checked_fixture(t, kit_setup, kit_teardown);
-	tcase_set_timeout(t, 3 * PATIENCE_MS / 1000);
-	tcase_add_loop_test(t, term_waits_for_answers, 0, 3);
-	suite_add_tcase(s, t);
+	whole_loop(s, term_waits_for_answers, 3);
 	return s;
 }
