@@ -27,8 +27,9 @@ TOP = src/sortie.c src/options.c src/config.c src/config_keys.c src/config_value
 	src/session.c src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
 	src/auth.c src/auth_file.c src/auth_command.c src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
-	src/proto/smtp_mail.c src/proto/reply.c src/proto/ehlo.c src/proto/command.c \
-	src/proto/body.c src/proto/qp.c src/proto/address.c src/proto/address_list.c
+	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \
+	src/proto/ehlo.c src/proto/command.c src/proto/body.c src/proto/qp.c src/proto/address.c \
+	src/proto/address_list.c
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c

@@ -28,7 +28,7 @@ struct ehlo {
 	uint32_t rcptmax; /* RFC 9422: RCPTs a transaction; 0: not said */
 	uint32_t mailmax; /* transactions a connection; 0: not said */
 	char auth
-	    [128]; /* mechanisms in upper case, separated by spaces; what does not fit is not there */
+	    [256]; /* mechanisms in upper case, separated by spaces; what does not fit is not there */
 };
 
 /* Reads a complete 2xx reply. Keywords in any case; a keyword that makes no sense is skipped. */

@@ -36,6 +36,10 @@ const struct smtp_row smtp_rows[S_NSTATES] = {
 	[S_EHLO]     = {"EHLO",     "sending EHLO",         SMTP_WAIT_EHLO,     true,  smtp_send_hello,   smtp_on_hello},
 	[S_LHLO]     = {"LHLO",     "sending LHLO",         SMTP_WAIT_EHLO,     true,  smtp_send_hello,   smtp_on_hello},
 	[S_HELO]     = {"HELO",     "sending HELO",         SMTP_WAIT_EHLO,     true,  smtp_send_hello,   smtp_on_hello},
+	[S_STARTTLS] = {"STARTTLS", "sending STARTTLS",     SMTP_WAIT_STARTTLS, true,  smtp_send_starttls, smtp_on_starttls},
+	[S_SECURING] = {"TLS",      "starting TLS",         SMTP_WAIT_STARTTLS, true,  NULL,              NULL},
+	[S_AUTH]     = {"AUTH",     "sending AUTH",         SMTP_WAIT_AUTH,     true,  smtp_send_auth,    smtp_on_auth},
+	[S_RESPONSE] = {"AUTH",     "logging in",           SMTP_WAIT_AUTH,     true,  smtp_send_response, smtp_on_auth},
 	[S_READY]    = {"ready",    "waiting for mail",     SMTP_WAIT_QUIT,     false, smtp_send_next,    NULL},
 	[S_RSET]     = {"RSET",     "sending RSET",         SMTP_WAIT_RSET,     false, smtp_send_rset,    smtp_on_rset},
 	[S_MAIL]     = {"MAIL",     "sending MAIL FROM",    SMTP_WAIT_MAIL,     false, smtp_send_mail,    smtp_on_mail},
@@ -53,15 +57,17 @@ const struct smtp_row smtp_rows[S_NSTATES] = {
 void
 smtp_trace_line(const struct smtp *s, char dir, const char *line, size_t n)
 {
+	static const char hidden[] = "***";
 	char clean[1024];
+	size_t shown = smtp_auth_shown(s, dir, line, n);
 
 	if (s->trace == NULL)
 		return;
-	if (dir == '>' && n >= 5 && str_neqi(line, "AUTH ", 5)) { /* what follows is a credential */
-		s->trace(s->trace_ctx, dir, "AUTH ***");
-		return;
-	}
-	str_clean(clean, sizeof(clean), line, n);
+	str_clean(clean, sizeof(clean) - strlen(hidden), line, shown);
+	if (shown < n)
+		memcpy(clean + strlen(clean), hidden, sizeof(hidden));
+	else if (dir == '<')
+		smtp_auth_scrub(s, clean);
 	s->trace(s->trace_ctx, dir, clean);
 }
 
@@ -102,8 +108,8 @@ smtp_in_flight_at(const struct smtp *s, size_t i)
 }
 
 /* The row whose reply is awaited; when none is, the state. */
-static enum smtp_state
-awaited(const struct smtp *s)
+enum smtp_state
+smtp_awaited(const struct smtp *s)
 {
 	return s->flight_n > 0 ? smtp_in_flight_at(s, 0)->state : s->state;
 }
@@ -111,7 +117,7 @@ awaited(const struct smtp *s)
 const char *
 smtp_doing(const struct smtp *s)
 {
-	enum smtp_state row = awaited(s);
+	enum smtp_state row = smtp_awaited(s);
 
 	if (row == S_DOT && smtp_in_flight_at(s, 0)->end > s->sent)
 		row = S_BODY;
@@ -246,6 +252,9 @@ is_benign(const struct smtp *s)
 void
 smtp_drop_output(struct smtp *s)
 {
+	if (s->secret)
+		buf_wipe(&s->out);
+	s->secret = false;
 	buf_clear(&s->out);
 	s->traced = s->sent;
 }
@@ -275,7 +284,17 @@ smtp_hang_up(struct smtp *s, const struct verdict *v, enum smtp_end how)
 	s->flight_n = s->flight_first = s->flight_bytes = 0;
 	s->serial++;
 	smtp_drop_output(s);
+	smtp_auth_free(&s->auth);
 	return polite ? S_QUIT : S_CLOSING;
+}
+
+enum smtp_state
+smtp_refuse(struct smtp *s, enum smtp_state row, const char *enhanced, const char *why)
+{
+	struct verdict v =
+	    verdict_make(FATE_RETRY, SCOPE_HOST, enhanced, smtp_rows[row].doing, "%s", why);
+
+	return smtp_hang_up(s, &v, SMTP_REFUSED);
 }
 
 enum smtp_state
@@ -301,9 +320,10 @@ lost(struct smtp *s, enum smtp_end how, const char *why)
 		smtp_drop_output(s);
 		smtp_move(s, S_CLOSING);
 	} else {
-		struct verdict v =
-		    verdict_make(FATE_RETRY, SCOPE_HOST, "4.4.2", smtp_doing(s), "%s", why);
+		struct verdict v = verdict_make(FATE_RETRY, SCOPE_HOST,
+		    s->state == S_SECURING ? "4.7.5" : "4.4.2", smtp_doing(s), "%s", why);
 
+		smtp_tls_lost(s);
 		smtp_move(s, smtp_hang_up(s, &v, how));
 	}
 	smtp_advance(s);
@@ -321,7 +341,10 @@ smtp_timeout(struct smtp *s)
 	char why[64];
 	unsigned serial;
 
-	snprintf(why, sizeof(why), "no answer in %d s", smtp_patience(s, &serial));
+	if (s->state == S_SECURING) /* whose time is the caller's */
+		str_copy(why, sizeof(why), "timed out");
+	else
+		snprintf(why, sizeof(why), "no answer in %d s", smtp_patience(s, &serial));
 	lost(s, SMTP_BROKEN, why);
 }
 
@@ -344,7 +367,7 @@ static enum smtp_state
 on_421(struct smtp *s)
 {
 	struct smtp_command *head = s->flight_n > 0 ? smtp_in_flight_at(s, 0) : NULL;
-	enum smtp_state row = awaited(s);
+	enum smtp_state row = smtp_awaited(s);
 	struct verdict v = smtp_judge(s, row, FATE_RETRY, SCOPE_HOST);
 
 	if (head != NULL && row == S_DOT && head->end <= s->sent) {
@@ -358,6 +381,7 @@ on_421(struct smtp *s)
 		}
 		head->t->answered = true;
 	}
+	smtp_tls_lost(s);
 	return smtp_hang_up(s, &v, SMTP_LEFT);
 }
 
@@ -369,9 +393,17 @@ fits(const struct smtp *s, const struct smtp_command *c, int code)
 
 	if (c->end > s->sent && !(c->state == S_DOT && class >= 4))
 		return false; /* nobody answers what he has not read, unless he wants no more of it */
-	if (c->state == S_DATA)
+	switch (c->state) {
+	case S_DATA:
 		return code == 354 || class >= 4;
-	return class != 3;
+	case S_STARTTLS:
+		return code == 220 || class >= 4;
+	case S_AUTH:
+	case S_RESPONSE:
+		return code == 235 || code == 334 || class >= 4;
+	default:
+		return class != 3;
+	}
 }
 
 static enum smtp_state
@@ -401,16 +433,23 @@ smtp_input(struct smtp *s, const char *data, size_t n)
 
 	if (smtp_is_closing(s)) /* the answer to QUIT is not waited for, and nothing else counts */
 		return n;
-	while (taken < n && !smtp_has_event(s) && !smtp_is_closing(s)) {
+	while (taken < n && !smtp_has_event(s) && !smtp_is_closing(s) && s->state != S_SECURING) {
 		taken += reply_input(&s->reply, data + taken, n - taken);
 		if (s->reply.state == REPLY_MORE)
 			continue;
 		trace_reply(s);
 		if (s->reply.state == REPLY_BAD)
-			smtp_move(s, smtp_protocol_error(s, awaited(s), s->reply.error));
+			smtp_move(s, smtp_protocol_error(s, smtp_awaited(s), s->reply.error));
 		else
 			smtp_move(s, on_reply(s));
 		smtp_advance(s);
+	}
+	if (taken < n && s->state == S_SECURING) {
+		/* RFC 3207 4.2: taken for what TLS protects, they would be believed. */
+		smtp_move(
+		    s, smtp_protocol_error(s, S_STARTTLS, "more behind the reply to STARTTLS"));
+		smtp_advance(s);
+		return n;
 	}
 	return taken;
 }

@@ -15,10 +15,10 @@
  * at least one recipient was settled on the connection. After SMTP_CLOSE nothing more comes.
  * No recipient is ever SENT but by the 2xx that answers the end of his message's data.
  *
- * STARTTLS (RFC 3207): SMTP_STARTTLS asks the caller for a TLS handshake. All that was read in the clear
- * must have been fed before, nothing is read past it, nothing is sent; then smtp_secured() or
- * smtp_not_secured(). Bytes behind the server's 220 end the session and are no reason to try without
- * TLS: somebody has put them there. What was learned before TLS is forgotten.
+ * STARTTLS (RFC 3207): SMTP_STARTTLS asks the caller for a TLS handshake, whose deadline is his. All
+ * that was read in the clear must have been fed before, nothing is read past it, nothing is sent;
+ * then smtp_secured() or smtp_not_secured(). Bytes behind the server's 220 end the session and are
+ * no reason to try without TLS: somebody has put them there. What was learned before TLS is forgotten.
  *
  * AUTH (RFC 4954): with credentials SMTP_READY comes after the server has let us in, and in no other
  * case does mail go out: all trouble with logging in is a verdict of HOST scope, RETRY. One mechanism is

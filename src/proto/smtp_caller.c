@@ -23,6 +23,11 @@ smtp_new(const struct smtp_options *o)
 	reply_init(&s->reply);
 	buf_init(&s->out, SMTP_OUT_MAX);
 	list_init(&s->transactions);
+	s->secured = o->secured;
+	if (o->auth != NULL) {
+		s->auth = smtp_auth_new(o->auth);
+		smtp_auth_bind(s->auth, o->binding);
+	}
 	s->state = S_GREETING;
 	smtp_push(s, S_GREETING, NULL, 0);
 	return s;
@@ -44,6 +49,8 @@ smtp_free(struct smtp **sp)
 		free(t);
 	}
 	reply_free(&s->reply);
+	smtp_drop_output(s);
+	smtp_auth_free(&s->auth);
 	buf_free(&s->out);
 	free(s->flight);
 	free(s->notes);
@@ -134,7 +141,7 @@ smtp_stop(struct smtp *s)
 	while (keep < s->flight_n && smtp_in_flight_at(s, keep)->state == S_DOT &&
 	       smtp_is_past_dot(s, smtp_in_flight_at(s, keep)->t))
 		keep++;
-	if (keep < s->flight_n || buf_len(&s->out) > 0)
+	if (keep < s->flight_n || buf_len(&s->out) > 0 || s->state == S_SECURING)
 		s->cut = true;
 	s->flight_n = keep;
 	smtp_drop_output(s);
@@ -158,6 +165,10 @@ smtp_sent(struct smtp *s, size_t n)
 
 	buf_consume(&s->out, n);
 	s->sent += n;
+	if (s->secret && buf_len(&s->out) == 0) {
+		buf_wipe(&s->out);
+		s->secret = false;
+	}
 	/* RFC 5321 4.5.3.2.5, 4.5.3.2.6: a block has gone out, or the end of data. */
 	if (head != NULL && head->state == S_DOT &&
 	    (buf_len(&s->out) == 0 || (head->end <= s->sent && head->end > s->sent - n)))
@@ -240,10 +251,16 @@ body_due(const struct smtp *s)
 	return s->state == S_BODY && !s->body_asked && buf_len(&s->out) == 0;
 }
 
+static bool
+handshake_due(const struct smtp *s)
+{
+	return s->state == S_SECURING && !s->tls_asked;
+}
+
 bool
 smtp_has_event(const struct smtp *s)
 {
-	return s->notes_first < s->notes_n || body_due(s);
+	return s->notes_first < s->notes_n || body_due(s) || handshake_due(s);
 }
 
 /* Nothing of an idle connection but the structure itself stays in memory. */
@@ -280,6 +297,11 @@ smtp_next_event(struct smtp *s, struct smtp_event *e)
 		e->type = SMTP_BODY;
 		e->mail = s->current->number;
 		e->want = body_want(s);
+		return true;
+	}
+	if (handshake_due(s)) {
+		s->tls_asked = true;
+		e->type = SMTP_STARTTLS;
 		return true;
 	}
 	release(s);

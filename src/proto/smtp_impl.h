@@ -5,6 +5,8 @@
  *	smtp_caller.c	what the caller hands in and pulls out
  *	smtp_send.c	the send column: commands and bodies
  *	smtp_reply.c	the reply column: what each answer means
+ *	smtp_tls.c	STARTTLS, and what comes between EHLO and mail
+ *	smtp_auth.c	AUTH
  *	smtp_mail.c	transactions: what became of each recipient, and the events that say so
  *
  * The state is what is to be sent next. A command that has been sent is remembered in `flight`, a
@@ -27,6 +29,10 @@ enum smtp_state {
 	S_EHLO,
 	S_LHLO,
 	S_HELO,
+	S_STARTTLS,
+	S_SECURING, /* the caller's handshake */
+	S_AUTH,
+	S_RESPONSE, /* to a challenge of AUTH */
 	S_READY, /* between transactions */
 	S_RSET,
 	S_MAIL,
@@ -109,10 +115,15 @@ struct smtp {
 	struct verdict *verdicts;
 	size_t verdicts_n, verdicts_cap;
 
+	bool secured; /* what is said goes through TLS */
+	bool tls_asked; /* SMTP_STARTTLS was pulled */
+	struct smtp_auth *auth; /* NULL: no credentials, or they have been taken */
+	bool secret; /* the output holds something of AUTH */
+
 	bool ready; /* greeted: mail may come */
 	bool quitting, cut; /* cut: commands were taken back unsent, QUIT would not be understood */
 	bool closed; /* SMTP_CLOSE has been noted */
-	bool benign, behind_dot; /* of SMTP_CLOSE */
+	bool benign, behind_dot, tls_failed; /* of SMTP_CLOSE */
 	struct verdict *farewell; /* of SMTP_CLOSE; NULL: in order */
 	unsigned serial;
 
@@ -141,6 +152,7 @@ void smtp_move(struct smtp *s, enum smtp_state next);
 void smtp_advance(struct smtp *s); /* sends whatever may be sent now */
 bool smtp_pipelining(const struct smtp *s);
 bool smtp_blocked(const struct smtp *s);
+enum smtp_state smtp_awaited(const struct smtp *s); /* whose reply; nobody's: the state */
 bool smtp_is_closing(const struct smtp *s);
 uint64_t smtp_written(const struct smtp *s); /* where in the output we are */
 void smtp_drop_output(struct smtp *s); /* what is not gone yet will not go */
@@ -149,6 +161,9 @@ void smtp_push(struct smtp *s, enum smtp_state row, struct smtp_transaction *t, 
 struct smtp_command *smtp_in_flight_at(const struct smtp *s, size_t i);
 /* Takes all commands in flight and all transactions back. Returns the next state. */
 enum smtp_state smtp_hang_up(struct smtp *s, const struct verdict *v, enum smtp_end how);
+/* Nothing more is to be had from this host now: why, in our own words. */
+enum smtp_state smtp_refuse(
+    struct smtp *s, enum smtp_state row, const char *enhanced, const char *why);
 /* A server that breaks the protocol. what is a phrase, "a 354 reply to MAIL". */
 enum smtp_state smtp_protocol_error(struct smtp *s, enum smtp_state row, const char *what);
 
@@ -158,6 +173,7 @@ void smtp_end_data(struct smtp *s, struct smtp_transaction *t);
 
 /* smtp_send.c */
 enum smtp_state smtp_send_hello(struct smtp *s);
+enum smtp_state smtp_send_starttls(struct smtp *s);
 enum smtp_state smtp_send_next(struct smtp *s);
 enum smtp_state smtp_send_rset(struct smtp *s);
 enum smtp_state smtp_send_mail(struct smtp *s);
@@ -176,6 +192,27 @@ enum smtp_state smtp_on_mail(struct smtp *s, const struct smtp_command *c);
 enum smtp_state smtp_on_rcpt(struct smtp *s, const struct smtp_command *c);
 enum smtp_state smtp_on_data(struct smtp *s, const struct smtp_command *c);
 enum smtp_state smtp_on_dot(struct smtp *s, const struct smtp_command *c);
+
+/* smtp_tls.c */
+bool smtp_needs_ehlo(const struct smtp *s);
+enum smtp_state smtp_after_hello(struct smtp *s);
+enum smtp_state smtp_after_auth(struct smtp *s);
+void smtp_tls_lost(struct smtp *s); /* before smtp_hang_up() for a connection that ends */
+enum smtp_state smtp_on_starttls(struct smtp *s, const struct smtp_command *c);
+
+/* smtp_auth.c */
+struct smtp_auth *smtp_auth_new(const struct sasl_credentials *c);
+void smtp_auth_free(struct smtp_auth **a);
+void smtp_auth_bind(struct smtp_auth *a, const struct sasl_binding *b); /* NULL: none */
+/* Begins an exchange; returns the next state. */
+enum smtp_state smtp_begin_auth(struct smtp *s);
+enum smtp_state smtp_send_auth(struct smtp *s);
+enum smtp_state smtp_send_response(struct smtp *s);
+enum smtp_state smtp_on_auth(struct smtp *s, const struct smtp_command *c);
+/* How much of a line may be shown: what is behind it is a credential. */
+size_t smtp_auth_shown(const struct smtp *s, char dir, const char *line, size_t n);
+/* Takes out of a clean text what a server repeats of our credentials: "500 What is AUTH PLAIN AGZv?" */
+void smtp_auth_scrub(const struct smtp *s, char *text);
 
 /* smtp_mail.c */
 void smtp_settle(struct smtp *s, struct smtp_transaction *t, size_t rcpt, const struct verdict *v);

@@ -21,6 +21,7 @@ smtp_judge(const struct smtp *s, enum smtp_state row, enum fate fate, enum scope
 	str_copy(v.enhanced, sizeof(v.enhanced), r->enhanced[0] != '\0' ? r->enhanced : plain);
 	v.doing = smtp_rows[row].doing;
 	reply_text(r, v.text, sizeof(v.text));
+	smtp_auth_scrub(s, v.text);
 	return v;
 }
 
@@ -57,20 +58,14 @@ smtp_on_hello(struct smtp *s, const struct smtp_command *c)
 
 	/* RFC 5321 3.2: HELO for those that do not know EHLO; 521 and 554 are not about EHLO. */
 	if (code >= 500 && code != 521 && code != 554 && c->state == S_EHLO)
-		return S_HELO;
+		return smtp_needs_ehlo(s) ? smtp_after_hello(s) : S_HELO;
 	if (code >= 400)
 		return host_refuses(s, c->state);
-	if (!s->o.lmtp && !s->o.loop_ok && ehlo_is_named(&s->reply, s->helo)) {
-		struct verdict v = verdict_make(FATE_RETRY, SCOPE_HOST, "5.4.6",
-		    smtp_rows[c->state].doing, "mail loops back to myself");
-
-		return smtp_hang_up(s, &v, SMTP_REFUSED);
-	}
+	if (!s->o.lmtp && !s->o.loop_ok && ehlo_is_named(&s->reply, s->helo))
+		return smtp_refuse(s, c->state, "5.4.6", "mail loops back to myself");
 	if (c->state != S_HELO)
 		ehlo_parse(&s->ehlo, &s->reply);
-	s->ready = true;
-	smtp_note(s, SMTP_READY, NULL);
-	return S_READY;
+	return smtp_after_hello(s);
 }
 
 enum smtp_state

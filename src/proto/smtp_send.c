@@ -23,6 +23,12 @@ smtp_send_hello(struct smtp *s)
 	return s->state; /* until the answer */
 }
 
+enum smtp_state
+smtp_send_starttls(struct smtp *s)
+{
+	return send_plain(s, NULL, s->state); /* until the answer */
+}
+
 /* RFC 1870 6.1: what the server has said it will not take need not be offered. */
 static bool
 too_large(const struct smtp *s, const struct smtp_transaction *t)
@@ -165,8 +171,10 @@ smtp_send_nothing(struct smtp *s)
 	if (s->closed || buf_len(&s->out) > 0)
 		return STAY;
 	s->closed = true;
+	smtp_auth_free(&s->auth);
 	note = smtp_note(s, SMTP_CLOSE, s->farewell != NULL ? s->farewell : &v);
 	note->e.benign = s->benign || s->farewell == NULL;
 	note->e.behind_dot = s->behind_dot;
+	note->e.tls_failed = s->tls_failed;
 	return STAY;
 }
