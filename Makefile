@@ -53,7 +53,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_spool.c src/t/unit/check_draft.c src/t/unit/check_envelope.c \
 	src/t/unit/check_durable.c \
 	src/t/unit/check_reactor.c src/t/unit/check_wheel.c src/t/unit/check_conn.c \
-	src/t/unit/check_tickets.c src/t/unit/check_tls.c \
+	src/t/unit/check_tickets.c src/t/unit/check_tls.c src/t/unit/check_tls_setup.c \
 	src/t/unit/check_options.c src/t/unit/check_config.c src/t/unit/check_submit.c \
 	src/t/unit/check_submit_ends.c src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c \
 	src/t/unit/check_queue.c src/t/unit/check_site.c src/t/unit/check_route.c \
@@ -67,7 +67,7 @@ KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t
 	src/t/lib/dns_fake.c src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c \
 	src/t/lib/fault.c src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c \
 	src/t/story/story.c src/t/story/story_expect.c \
-	src/t/lib/certs.c src/t/lib/tls_server.c
+	src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \

@@ -408,7 +408,7 @@ is_tls(const struct tls_conn *c)
 }
 
 static void
-explain_failure(struct tls_conn *c, int error, unsigned long e)
+explain_failure(struct tls_conn *c, unsigned long e)
 {
 	if (ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED && c->facts.why[0] != '\0')
 		return; /* on_chain() has said it */
@@ -419,8 +419,7 @@ explain_failure(struct tls_conn *c, int error, unsigned long e)
 	else if (c->wire.recv_errno != 0)
 		snprintf(c->facts.why, sizeof(c->facts.why), "%s during the handshake",
 		    strerror(c->wire.recv_errno));
-	else if (error == SSL_ERROR_SYSCALL ||
-		 ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+	else if (c->wire.end)
 		say(c, "the server closed the connection during the handshake");
 	else
 		explain_error(c, e);
@@ -489,7 +488,7 @@ tls_handshake(struct tls_conn *c, enum tls_want *want)
 		*want = want_of(error);
 		return 0;
 	}
-	explain_failure(c, error, ERR_peek_error());
+	explain_failure(c, ERR_peek_error());
 	ERR_clear_error();
 	c->broken = true;
 	errno = c->wire.recv_errno != 0 ? c->wire.recv_errno : EPROTO;
