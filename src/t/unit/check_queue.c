@@ -1,0 +1,522 @@
+/* check_queue.c: queue and messages on a real spool, delivering to scripted servers. */
+#include <sys/stat.h>
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "config.h"
+#include "dns_server.h"
+#include "logcap.h"
+#include "net_fake.h"
+#include "queue.h"
+#include "smtp_fake.h"
+#include "suites.h"
+#include "testspool.h"
+#include "vclock.h"
+
+enum { NOW = 1800000000 };
+
+static struct reactor *r;
+static struct dns *d;
+static struct dns_fake zone;
+static struct config config;
+static struct router *router;
+static struct sites *sites;
+static struct spool *sp;
+static struct queue *q;
+static struct queue_options options;
+static struct smtp_fake *server;
+static char id[ENVELOPE_ID_MAX + 1];
+
+static const char body[] = "From: Carol <carol@example.com>\r\nSubject: x\r\n\r\nHello.\r\n";
+
+static void
+setup(void)
+{
+	static const char *const servers[] = {"192.0.2.53"};
+	struct dns_options o = {.servers = servers, .nservers = 1};
+	struct sites_options s = {
+	    .sessions = 10, .sessions_per_site = 5, .connect_s = 30, .helo = "out.example.org"};
+	char why[128];
+
+	vclock_install(NOW);
+	net_fake_install();
+	logcap_start();
+	dns_fake_init(&zone);
+	dns_server("192.0.2.53:53", &zone, 5);
+	ck_assert(dns_fake_add(&zone, "a.net A 192.0.2.1"));
+	ck_assert(dns_fake_add(&zone, "example.org A 192.0.2.2"));
+	server = smtp_fake_new("a.net");
+	smtp_fake_serve(server, "192.0.2.1:25");
+	config_init(&config);
+	sp = testspool_open();
+	r = reactor_new();
+	d = dns_new(r, &o, why, sizeof(why));
+	router = router_new(r, d, &config, "out.example.org");
+	sites = sites_new(r, router, &s);
+	options = (struct queue_options){.uid = -1,
+	    .messages = {.recipients = 100,
+		.retry_min_s = 900,
+		.retry_max_s = 43200,
+		.expire_s = 432000,
+		.bounce = {.whole_max = 50000}}};
+}
+
+static void
+script(const char *line)
+{
+	ck_assert(smtp_script_line(&server->script, line));
+}
+
+static void
+start_queue(void)
+{
+	q = queue_new(r, sp, sites, &options);
+}
+
+static void
+end_pass(void)
+{
+	int64_t end = vclock_ms() + 1000000;
+
+	while (!queue_pass_done(q) || sites_busy(sites))
+		ck_assert(reactor_turn(r) && vclock_ms() < end);
+}
+
+static void
+pass(void)
+{
+	ck_assert_int_eq(queue_start_pass(q), 0);
+	end_pass();
+}
+
+static void
+teardown(void)
+{
+	queue_free(&q);
+	sites_free(&sites);
+	router_free(&router);
+	dns_free(&d);
+	while (reactor_turn(r))
+		;
+	reactor_free(&r);
+	config_free(&config);
+	dns_fake_free(&zone);
+	testspool_close(&sp);
+	logcap_stop();
+}
+
+static const char *
+path_of(const char *name)
+{
+	static char path[1024];
+
+	snprintf(path, sizeof(path), "%s/%s", spool_path(sp), name);
+	return path;
+}
+
+static bool
+has(const char *dir, const char *name, const char *suffix)
+{
+	char text[128];
+	struct stat st;
+
+	snprintf(text, sizeof(text), "%s/%s%s", dir, name, suffix);
+	return stat(path_of(text), &st) == 0;
+}
+
+static void
+submit(const char *sender, const char *a, const char *b)
+{
+	const char *to[] = {a, b, NULL};
+	struct testspool_message m = {
+	    .sender = sender, .recipients = to, .body = body, .submitted = NOW};
+
+	testspool_add(sp, &m, id);
+}
+
+/* As another runner would. */
+static void
+append(const char *lines)
+{
+	char name[128];
+	int fd;
+
+	snprintf(name, sizeof(name), "ctl/%s", id);
+	fd = open(path_of(name), O_WRONLY | O_APPEND);
+	ck_assert_int_eq(write(fd, lines, strlen(lines)), (ssize_t)strlen(lines));
+	close(fd);
+}
+
+static void
+write_file(const char *dir, const char *name, const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path_of(path), O_WRONLY | O_CREAT | O_EXCL, 0600);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* Runs until the message is in work; its lookups are still under way. */
+static void
+admit(void)
+{
+	ck_assert_int_eq(queue_start_pass(q), 0);
+	while (messages_count(queue_messages(q)) == 0)
+		ck_assert(reactor_turn(r));
+	ck_assert_uint_eq(server->sessions, 0);
+}
+
+START_TEST(delivered_and_gone)
+{
+	submit(NULL, "a@a.net", "b@a.net");
+	start_queue();
+	pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+	ck_assert_uint_eq(testspool_count(sp), 0);
+	ck_assert(reactor_turn(r)); /* the body goes in a later turn than the control file */
+	ck_assert(!has("msg", id, ""));
+	ck_assert_uint_eq(messages_counts(queue_messages(q))->sent, 2);
+}
+END_TEST
+
+START_TEST(deferred_and_due_again)
+{
+	struct envelope e;
+
+	script("on RCPT b@a.net reply 451 4.7.1 later");
+	submit(NULL, "a@a.net", "b@a.net");
+	start_queue();
+	pass();
+	envelope_init(&e);
+	testspool_load(sp, id, &e);
+	ck_assert_uint_eq(e.waiting, 1);
+	ck_assert_int_eq(e.rcpts[0].status, RCPT_DELIVERED);
+	ck_assert_int_eq(e.rcpts[1].status, RCPT_DEFERRED);
+	ck_assert_str_eq(e.rcpts[1].reason, "451 4.7.1 later");
+	ck_assert_int_eq(e.retry, 900);
+	envelope_free(&e);
+	pass(); /* it sleeps */
+	ck_assert_uint_eq(server->sessions, 1);
+	vclock_advance(1100000);
+	pass();
+	envelope_init(&e);
+	testspool_load(sp, id, &e);
+	ck_assert_int_eq(e.retry, 1800);
+	envelope_free(&e);
+	ck_assert_uint_eq(server->nmessages, 1);
+}
+END_TEST
+
+START_TEST(locked_by_another)
+{
+	int fd = -1;
+
+	submit(NULL, "a@a.net", NULL);
+	ck_assert_int_eq(spool_lock(sp, id, &fd), SPOOL_LOCKED);
+	start_queue();
+	pass();
+	ck_assert_uint_eq(server->nmessages, 0);
+	ck_assert_uint_eq(testspool_count(sp), 1);
+	ck_assert(!queue_look_again(q)); /* it does not keep anybody running */
+	end_pass();
+	spool_unlock(&fd);
+	pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+}
+END_TEST
+
+START_TEST(arrives_before_the_end)
+{
+	start_queue();
+	pass();
+	submit(NULL, "a@a.net", NULL);
+	ck_assert(queue_look_again(q));
+	end_pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+}
+END_TEST
+
+START_TEST(done_by_another_meanwhile)
+{
+	char line[] = "remote|a@a.net|2|250 ok\n";
+
+	submit(NULL, "a@a.net", "b@a.net");
+	start_queue();
+	admit();
+	append(line);
+	end_pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+	ck_assert_uint_eq(list_item(server->messages.next, struct fake_message, link)->nrcpts, 1);
+	ck_assert_uint_eq(testspool_count(sp), 0);
+}
+END_TEST
+
+/* A report that could not be made is made, although another one is owed meanwhile. */
+START_TEST(reports_in_order)
+{
+	submit(NULL, "a@a.net", "b@a.net");
+	append("remote|a@a.net|5|550 5.1.1 no a\nreport|1\n");
+	script("on RCPT reply 550 5.1.1 no b");
+	start_queue();
+	pass();
+	ck_assert(has("ctl", id, ".r1"));
+	ck_assert(has("ctl", id, ".r2"));
+	ck_assert(!has("ctl", id, ""));
+}
+END_TEST
+
+/* What failed behind another's report|1 is not covered by it. */
+START_TEST(failed_by_another_meanwhile)
+{
+	submit(NULL, "a@a.net", "b@a.net");
+	start_queue();
+	admit();
+	append(
+	    "remote|a@a.net|5|550 5.1.1 no\nreport|1\nreported|1\nremote|b@a.net|5|550 5.1.1 no\n");
+	end_pass();
+	ck_assert_uint_eq(server->nmessages, 0);
+	ck_assert(has("ctl", id, ".r2"));
+	ck_assert(!has("ctl", id, ".r1"));
+}
+END_TEST
+
+/* Nobody can be told of a's failure, but b is still waiting. */
+START_TEST(not_held_while_somebody_waits)
+{
+	struct envelope e;
+
+	script("on RCPT a@a.net reply 550 5.1.1 no");
+	script("on RCPT b@a.net times 1 reply 451 4.7.1 later");
+	submit("", "a@a.net", "b@a.net");
+	start_queue();
+	pass();
+	vclock_advance(1100000);
+	pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+	envelope_init(&e);
+	testspool_load(sp, id, &e);
+	ck_assert_uint_eq(e.waiting, 0);
+	ck_assert(e.hold);
+	envelope_free(&e);
+	ck_assert_uint_eq(messages_counts(queue_messages(q))->held, 1);
+}
+END_TEST
+
+static const char citadel[] = "Content-type: application/x-citadel-delivery-list\n\n"
+			      "msgid|1234.1\nsubmitted|1799999000\nremote|a@a.net|0|\n";
+
+/* Its sender is the address of the message's From, also for the choice of a relay. */
+START_TEST(citadel_list_without_a_sender)
+{
+	static const char relay[] = "relay smtp://[192.0.2.1] from carol@example.com\n";
+	char why[128];
+
+	ck_assert_int_eq(config_parse(&config, "conf", relay, strlen(relay), why, sizeof(why)), 0);
+	ck_assert(dns_fake_add(&zone, "elsewhere.net A 192.0.2.9"));
+	write_file("msg", "1234.1", body);
+	write_file("ctl", "1234.1",
+	    "Content-type: application/x-citadel-delivery-list\n\n"
+	    "msgid|1234.1\nsubmitted|1799999000\nremote|a@elsewhere.net|0|\n");
+	start_queue();
+	pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+	ck_assert_str_eq(
+	    list_item(server->messages.next, struct fake_message, link)->from, "carol@example.com");
+	ck_assert_uint_eq(testspool_count(sp), 0);
+}
+END_TEST
+
+/* The end mark was written and is to be synced, then the lock is let go: no reason to stop. */
+START_TEST(citadel_list_not_due_after_all)
+{
+	write_file("msg", "1234.1", body);
+	write_file("ctl", "1234.1", citadel);
+	str_copy(id, sizeof(id), "1234.1");
+	start_queue();
+	admit();
+	append("attempted|1800050000\n");
+	end_pass();
+	ck_assert_uint_eq(server->nmessages, 0);
+	ck_assert(!messages_broken(queue_messages(q)));
+	ck_assert_uint_eq(testspool_count(sp), 1);
+}
+END_TEST
+
+static char unreadable[ENVELOPE_ID_MAX + 1];
+
+static int
+fstatat_one_bad(int dir, const char *path, struct stat *st, int flags)
+{
+	if (strcmp(path, unreadable) == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return sys_libc.fstatat(dir, path, st, flags);
+}
+
+START_TEST(one_entry_cannot_be_read)
+{
+	submit(NULL, "a@a.net", NULL);
+	str_copy(unreadable, sizeof(unreadable), id);
+	submit(NULL, "b@a.net", NULL);
+	start_queue();
+	sys.fstatat = fstatat_one_bad;
+	ck_assert_int_eq(queue_start_pass(q), -1);
+	end_pass();
+	ck_assert(queue_failed(q));
+	ck_assert_uint_eq(server->nmessages, 1);
+	sys.fstatat = sys_libc.fstatat;
+	pass();
+	ck_assert(!queue_failed(q));
+	ck_assert_uint_eq(server->nmessages, 2);
+}
+END_TEST
+
+START_TEST(a_body_is_missing)
+{
+	char name[128];
+
+	submit(NULL, "a@a.net", NULL);
+	snprintf(name, sizeof(name), "msg/%s", id);
+	unlink(path_of(name));
+	start_queue();
+	pass();
+	ck_assert(has("corrupt", id, ".ctl"));
+	ck_assert_uint_eq(testspool_count(sp), 0);
+}
+END_TEST
+
+START_TEST(a_control_file_is_damaged)
+{
+	write_file("ctl", "1234.1", "nonsense\n");
+	write_file("msg", "1234.1", body);
+	submit(NULL, "a@a.net", NULL);
+	start_queue();
+	pass();
+	ck_assert(has("corrupt", "1234.1", ".ctl"));
+	ck_assert(has("corrupt", "1234.1", ".msg"));
+	ck_assert_uint_eq(server->nmessages, 1);
+}
+END_TEST
+
+START_TEST(one_message_only)
+{
+	char first[ENVELOPE_ID_MAX + 1];
+
+	submit(NULL, "a@a.net", NULL);
+	str_copy(first, sizeof(first), id);
+	submit(NULL, "b@a.net", NULL);
+	options.only = first;
+	start_queue();
+	pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+	ck_assert(!has("ctl", first, ""));
+	ck_assert(has("ctl", id, ""));
+}
+END_TEST
+
+START_TEST(mail_of_one_user_only)
+{
+	submit(NULL, "a@a.net", NULL); /* uid 0 */
+	options.uid = 7;
+	start_queue();
+	pass();
+	ck_assert_uint_eq(server->nmessages, 0);
+}
+END_TEST
+
+/* Two jobs of a message, one delivered: the other's turn is not lost, nobody gets it twice. */
+START_TEST(stopped_in_the_middle)
+{
+	struct envelope e;
+
+	net_fake_down("192.0.2.2:25", 0);
+	submit(NULL, "a@a.net", "b@example.org");
+	start_queue();
+	ck_assert_int_eq(queue_start_pass(q), 0);
+	while (server->nmessages == 0)
+		ck_assert(reactor_turn(r));
+	for (int i = 0; i < 5; i++)
+		reactor_turn(r);
+	queue_stop(q);
+	sites_stop(sites, false);
+	end_pass();
+	envelope_init(&e);
+	testspool_load(sp, id, &e);
+	ck_assert_int_eq(e.rcpts[0].status, RCPT_DELIVERED);
+	ck_assert_uint_eq(e.waiting, 1);
+	envelope_free(&e);
+}
+END_TEST
+
+static bool full;
+
+static ssize_t
+write_to_full_disk(int fd, const void *data, size_t n)
+{
+	if (full) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return sys_libc.write(fd, data, n);
+}
+
+/* The record cannot be made, in no way: the runner is told, and the message is still there. */
+START_TEST(no_room_for_the_record)
+{
+	script("on RCPT b@a.net reply 451 4.7.1 later");
+	submit(NULL, "a@a.net", "b@a.net");
+	start_queue();
+	sys.write = write_to_full_disk;
+	admit();
+	full = true;
+	while (!messages_broken(queue_messages(q)))
+		ck_assert(reactor_turn(r));
+	queue_stop(q);
+	sites_stop(sites, false);
+	end_pass();
+	ck_assert_uint_eq(testspool_count(sp), 1);
+	ck_assert(has("msg", id, ""));
+}
+END_TEST
+
+Suite *
+suite_queue(void)
+{
+	Suite *s = suite_create("queue");
+	TCase *tc = tcase_create("queue");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, delivered_and_gone);
+	tcase_add_test(tc, deferred_and_due_again);
+	tcase_add_test(tc, locked_by_another);
+	tcase_add_test(tc, arrives_before_the_end);
+	tcase_add_test(tc, done_by_another_meanwhile);
+	tcase_add_test(tc, reports_in_order);
+	tcase_add_test(tc, failed_by_another_meanwhile);
+	tcase_add_test(tc, not_held_while_somebody_waits);
+	tcase_add_test(tc, citadel_list_without_a_sender);
+	tcase_add_test(tc, citadel_list_not_due_after_all);
+	tcase_add_test(tc, one_entry_cannot_be_read);
+	tcase_add_test(tc, a_body_is_missing);
+	tcase_add_test(tc, a_control_file_is_damaged);
+	tcase_add_test(tc, one_message_only);
+	tcase_add_test(tc, mail_of_one_user_only);
+	tcase_add_test(tc, stopped_in_the_middle);
+	tcase_add_test(tc, no_room_for_the_record);
+	suite_add_tcase(s, tc);
+	return s;
+}
