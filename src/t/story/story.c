@@ -353,6 +353,29 @@ latency(struct story *s, const char *args)
 	net_fake_latency(address, ms);
 }
 
+/* One more name server for the zone. */
+static void
+resolver(struct story *s, const char *args)
+{
+	char address[NET_FAKE_ADDRESS_MAX];
+	int64_t ms = 5;
+
+	if (!story_word(&args, address, sizeof(address)) ||
+	    (*args != '\0' && !smtp_script_time(args, &ms)))
+		story_fail(s, "resolver ADDRESS [TIME]");
+	dns_server(address, &s->zone, ms);
+}
+
+static void
+make_folder(struct story *s, const char *name)
+{
+	char path[STORY_PATH_MAX + 300];
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	if (mkdir(path, 0700) != 0)
+		story_fail(s, "cannot make %s: %s", path, strerror(errno));
+}
+
 static void
 advance(struct story *s, const char *args)
 {
@@ -386,6 +409,8 @@ network(struct story *s, const char *verb, const char *args, const char *block)
 		net_fake_own(args);
 	else if (strcmp(verb, "latency") == 0)
 		latency(s, args);
+	else if (strcmp(verb, "resolver") == 0)
+		resolver(s, args);
 	else
 		return false;
 	return true;
@@ -422,6 +447,8 @@ directive(struct story *s, const char *verb, const char *args, const char *block
 		buf_adds(&s->hosts, block);
 	else if (strcmp(verb, "file") == 0)
 		write_file(s, args, block, strlen(block));
+	else if (strcmp(verb, "folder") == 0)
+		make_folder(s, args);
 	else if (strcmp(verb, "submit") == 0)
 		submit(s, args, block);
 	else if (strcmp(verb, "submits") == 0)

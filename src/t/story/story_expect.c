@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "logcap.h"
 #include "net_fake.h"
+#include "spool/envelope.h"
 #include "t/story/story.h"
 #include "vclock.h"
 
@@ -165,8 +166,8 @@ each_file(struct story *s, const char *dir, each_file_fn *fn, void *ctx)
 	snprintf(path, sizeof(path), "%s/spool/%s", s->dir, dir);
 	d = opendir(path);
 	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
-		if (e->d_name[0] == '.')
-			continue;
+		if (!envelope_id_ok(e->d_name))
+			continue; /* no item of the spool */
 		n++;
 		if (fn != NULL)
 			fn(s, dir, e->d_name, ctx);
