@@ -265,6 +265,19 @@ may_see_all(const struct program *p)
 	return getuid() == 0 || (stat(p->config.spool, &st) == 0 && st.st_uid == getuid());
 }
 
+/* A log that cannot be opened (a full disk, a folder missing) is nothing to stop the mail for. */
+static void
+open_log(const char *where)
+{
+	int error;
+
+	if (log_open(where, "sortie") == 0)
+		return;
+	error = errno;
+	log_open("syslog", "sortie");
+	log_warn("log %s: %s; syslog is used instead", where, strerror(error));
+}
+
 static int
 read_config(struct program *p)
 {
@@ -276,10 +289,8 @@ read_config(struct program *p)
 		path = SYSCONFDIR "/sortie.conf";
 	config_init(&p->config);
 	rc = config_read(&p->config, path, missing_ok, p->why, sizeof(p->why));
-	if (rc == EX_OK && log_open(p->config.log, "sortie") != 0) {
-		snprintf(p->why, sizeof(p->why), "log %s: %s", p->config.log, strerror(errno));
-		rc = EX_CONFIG;
-	}
+	if (rc == EX_OK)
+		open_log(p->config.log);
 	return rc;
 }
 
@@ -298,7 +309,7 @@ reload_config(struct program *p)
 	    p->why[0] != '\0' ? p->why : "the spool cannot be changed while running");
 	config_free(&p->config);
 	p->config = old;
-	log_open(p->config.log, "sortie");
+	open_log(p->config.log);
 }
 
 static int

@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "kit.h"
 #include "suites.h"
+#include "whole.h"
 
 #define HELLO "Subject: hello\n\nHello.\n"
 
@@ -471,6 +472,16 @@ START_TEST(bad_configuration)
 }
 END_TEST
 
+/* The log is not the mail. */
+START_TEST(log_that_cannot_be_opened)
+{
+	whole_write_file(
+	    kit.conf, "hostname here.example\nspool %s\nlog %s/none/log\n", kit.spool, kit.dir);
+	ck_assert_int_eq(submit(NULL, HELLO, "-odq", "bob@example.net", NULL), 0);
+	one_is_queued();
+}
+END_TEST
+
 START_TEST(missing_configuration)
 {
 	ck_assert_int_eq(unlink(kit.conf), 0);
@@ -487,7 +498,7 @@ suite_whole_submit(void)
 	    empty_input, no_recipients, kill_9_in_mid_message, cleaning_spares_the_living,
 	    no_room_for_files, no_room_for_the_spool, no_room_for_the_body, eight_files_only,
 	    closed_outputs, signals_blocked_and_ignored, no_argv_0, usage, bad_address,
-	    missing_configuration};
+	    missing_configuration, log_that_cannot_be_opened};
 	Suite *s = whole_suite("whole_submit", tests, sizeof(tests) / sizeof(tests[0]));
 
 	whole_loop(s, signal_in_mid_message, 3);
