@@ -3,7 +3,8 @@
  *
  * SIGTERM or SIGINT: no new work; sessions that have not sent their final dot close, answers to
  * those that have are waited for, at most ten seconds; a second signal does not wait. SIGHUP: a
- * resident runner reads its configuration again when its pass is done; others take it as SIGTERM.
+ * resident runner reads its configuration again when its pass is done; one pass takes it as SIGTERM;
+ * a submitter's child, which has no terminal to lose, ignores it.
  */
 #include "runner.h"
 
