@@ -48,26 +48,23 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_map.c src/t/unit/check_log.c src/t/unit/check_str.c \
 	src/t/unit/check_clock.c src/t/unit/check_verdict.c src/t/unit/check_sys.c \
 	src/t/unit/check_reply.c src/t/unit/check_ehlo.c src/t/unit/check_command.c \
-	src/t/unit/check_body.c src/t/unit/check_address.c src/t/unit/check_smtp.c src/t/unit/check_sasl.c \
-	src/t/unit/check_dns.c src/t/unit/check_dns_msg.c src/t/unit/check_resolvconf.c \
-	src/t/unit/check_spool.c src/t/unit/check_draft.c src/t/unit/check_envelope.c \
-	src/t/unit/check_durable.c \
-	src/t/unit/check_reactor.c src/t/unit/check_wheel.c src/t/unit/check_conn.c \
-	src/t/unit/check_tickets.c src/t/unit/check_tls.c src/t/unit/check_tls_setup.c \
-	src/t/unit/check_options.c src/t/unit/check_config.c src/t/unit/check_submit.c \
-	src/t/unit/check_submit_ends.c src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c \
-	src/t/unit/check_queue.c src/t/unit/check_site.c src/t/unit/check_route.c \
-	src/t/unit/check_dial.c src/t/unit/check_session.c src/t/unit/check_bounce.c \
-	src/t/unit/check_auth.c src/t/unit/check_backoff.c src/t/unit/check_mailq.c src/t/unit/check_sortie.c \
-	src/t/unit/check_kit.c \
-	src/t/dialogue/check_dialogue.c src/t/story/check_story.c \
-	src/t/fault/check_fault_spool.c src/t/fault/check_fault.c
-KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t/lib/logcap.c src/t/lib/testspool.c \
-	src/t/lib/whole.c src/t/lib/net_fake.c \
-	src/t/lib/dns_fake.c src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c \
-	src/t/lib/fault.c src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c \
-	src/t/story/story.c src/t/story/story_expect.c \
-	src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
+	src/t/unit/check_body.c src/t/unit/check_address.c src/t/unit/check_smtp.c \
+	src/t/unit/check_sasl.c src/t/unit/check_dns.c src/t/unit/check_dns_msg.c \
+	src/t/unit/check_resolvconf.c src/t/unit/check_spool.c src/t/unit/check_draft.c \
+	src/t/unit/check_envelope.c src/t/unit/check_durable.c src/t/unit/check_reactor.c \
+	src/t/unit/check_wheel.c src/t/unit/check_conn.c src/t/unit/check_tickets.c \
+	src/t/unit/check_tls.c src/t/unit/check_tls_setup.c src/t/unit/check_options.c \
+	src/t/unit/check_config.c src/t/unit/check_submit.c src/t/unit/check_submit_ends.c \
+	src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c src/t/unit/check_queue.c \
+	src/t/unit/check_site.c src/t/unit/check_route.c src/t/unit/check_dial.c \
+	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_backoff.c \
+	src/t/unit/check_mailq.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
+	src/t/story/check_story.c src/t/fault/check_fault_spool.c
+KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t/lib/logcap.c \
+	src/t/lib/testspool.c src/t/lib/whole.c src/t/lib/net_fake.c src/t/lib/dns_fake.c \
+	src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c src/t/lib/fault.c \
+	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
+	src/t/story/story_expect.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \

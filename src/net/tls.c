@@ -196,6 +196,7 @@ use_client_cert(struct tls *t, const struct tls_options *o, char *why, size_t wh
 	if (SSL_CTX_use_certificate_chain_file(t->ctx, o->cert) == 1) {
 		at = key;
 		if (SSL_CTX_use_PrivateKey_file(t->ctx, key, SSL_FILETYPE_PEM) == 1 &&
+		    SSL_CTX_check_private_key(t->ctx) == 1 &&
 		    tls_store_digest(o->cert, t->identity))
 			return true;
 	}
@@ -390,13 +391,16 @@ explain_error(struct tls_conn *c, unsigned long e)
 		    old[c->wire.head[2]]);
 		return;
 	}
-	/* RFC 8446 6.2: alerts are numbered below 256; OpenSSL adds 1000 to those received. */
+	text = e == 0 ? NULL : ERR_reason_error_string(e);
+	/* RFC 8446 6.2: alerts are numbered below 256; OpenSSL adds 1000 to those received, and
+	 * names them "tlsv1 alert protocol version". */
 	if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
+		const char *alert = text == NULL ? NULL : strstr(text, "alert ");
+
 		snprintf(c->facts.why, sizeof(c->facts.why), "the server broke TLS off: %s",
-		    SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+		    alert != NULL ? alert + strlen("alert ") : "for a reason unknown to us");
 		return;
 	}
-	text = e == 0 ? NULL : ERR_reason_error_string(e);
 	say(c, text != NULL ? text : "TLS failed, OpenSSL does not say why");
 }
 

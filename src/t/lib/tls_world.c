@@ -28,10 +28,10 @@ struct far far;
 const char *
 world_file(const char *name)
 {
-	static char path[2][128];
+	static char path[8][128];
 	static int which;
 
-	which = !which;
+	which = (which + 1) % 8;
 	snprintf(path[which], sizeof(path[which]), "%s/%s.pem", certs_dir, name);
 	return path[which];
 }

@@ -38,7 +38,7 @@ extern struct far far;
 
 void world_certs(void); /* an unchecked fixture: they are made once */
 void world_certs_remove(void);
-const char *world_file(const char *name); /* the path of a file of certs.h; good for two calls */
+const char *world_file(const char *name); /* the path of a file of certs.h; good for eight calls */
 void world_setup(void);
 void world_teardown(void);
 
