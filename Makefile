@@ -60,7 +60,8 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_backoff.c \
 	src/t/unit/check_mailq.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c
-KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t/lib/logcap.c \
+KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_options.c \
+	src/t/dialogue/watch.c src/t/lib/vclock.c src/t/lib/logcap.c \
 	src/t/lib/testspool.c src/t/lib/whole.c src/t/lib/net_fake.c src/t/lib/dns_fake.c \
 	src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c src/t/lib/fault.c \
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
@@ -68,7 +69,7 @@ KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/lib/vclock.c src/t
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
-	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c
+	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c src/t/fuzz/fuzz_sasl.c
 
 # What the system offers: libraries beyond libc, OpenSSL's and -DHAVE_NS_PARSE; Check's flags.
 FEATURES != sh src/t/lib/features.sh $(CC)
@@ -123,10 +124,10 @@ check:
 	@$(MAKE) -j $(J) run-check
 
 run-check: $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
-	$(RUN) $(BUILD)/check
 	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
+	$(RUN) $(BUILD)/check
 
 # The program as it is, with real files and sockets.
 whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink

@@ -198,30 +198,30 @@ smtp_send_response(struct smtp *s)
 
 /* --- the reply column ----------------------------------------------------------------------- */
 
-/* RFC 4954 6, RFC 5248: what to do about a refusal. NULL: the server's text has to do. */
+/* RFC 4954 6, RFC 5248: what to do about a refusal; "for" somebody. */
 static const char *
-advice(int code, bool token)
+advice(int code, const struct sasl_credentials *c)
 {
 	switch (code) {
 	case 432:
-		return "the password has to be changed first, for";
+		return "the password has to be changed first";
 	case 454:
-		return "the server cannot check passwords for now; asked as";
-	case 534:
-		return "a stronger mechanism or a password made for programs is wanted from";
+		return "logins cannot be checked at the moment";
 	case 530:
 	case 538:
-		return "TLS is wanted before the login of";
+		return "TLS is wanted";
+	case 534:
+		return "a stronger mechanism or an application password is wanted";
 	case 535:
-		return token ? "the token is not taken; is it still valid? for"
-			     : "wrong user or password for";
+		return c->token      ? "the token is not taken, perhaps it has expired,"
+		       : c->external ? "the certificate is not taken"
+				     : "wrong user or password";
 	case 500:
 	case 502:
 	case 504:
-		return "the server does not do what it has offered; another mechanism can be set "
-		       "for";
+		return "the server does not do what it has offered, another mechanism can be set";
 	default:
-		return "login refused for";
+		return "login refused";
 	}
 }
 
@@ -230,14 +230,14 @@ refused(struct smtp *s, enum smtp_state row)
 {
 	struct verdict v = smtp_judge(s, row, FATE_RETRY, SCOPE_HOST);
 	const struct sasl_credentials *c = s->auth->credentials;
-	const char *why = sasl_why(s->auth->sasl), *user = c->user != NULL ? c->user : "";
+	const char *why = sasl_why(s->auth->sasl);
+	const char *whom = c->user != NULL && c->user[0] != '\0' ? c->user : "this client";
 	char hint[WHY_MAX], said[VERDICT_TEXT_MAX - WHY_MAX - 4];
 
 	if (why[0] != '\0')
 		str_copy(hint, sizeof(hint), why);
 	else
-		snprintf(hint, sizeof(hint), "%s %s", advice(s->reply.code, c->token),
-		    user[0] != '\0' ? user : "the certificate");
+		snprintf(hint, sizeof(hint), "%s for %s", advice(s->reply.code, c), whom);
 	str_copy(said, sizeof(said), v.text);
 	snprintf(v.text, sizeof(v.text), "%s%s(%s)", said, said[0] != '\0' ? " " : "", hint);
 	str_clean(v.text, sizeof(v.text), v.text, strlen(v.text));

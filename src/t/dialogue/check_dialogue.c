@@ -75,6 +75,12 @@ START_TEST(a_script_that_lies_is_found_out)
 	    "wants yes\n",
 	    "doing nothing\n",
 	    "nonsense\n",
+	    "traced > EHLO client.example\n",
+	    "option nonsense\n",
+	    "option tls perhaps\n",
+	    /* what is to be hidden, seen */
+	    "option auth bob s3cret\nS: 220 s3cret\nC: EHLO client.example\n",
+	    "option auth bob s3cret\nS: 220 czNjcmV0\nC: EHLO client.example\n",
 	};
 	char path[] = "/tmp/dialogue.XXXXXX", why[2048];
 	int fd = mkstemp(path);

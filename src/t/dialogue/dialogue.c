@@ -1,6 +1,4 @@
 /* dialogue.c: the dialogue runner. */
-#include "t/dialogue/dialogue.h"
-
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,48 +6,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "proto/smtp.h"
+#include "base/sys.h"
+#include "t/dialogue/dialogue_impl.h"
 
-enum { MAILS_MAX = 16, RCPTS_MAX = 256, LINE_MAX_ = 8192, TEXT_MAX = 1 << 20 };
-
-struct mail {
-	struct smtp_mail m;
-	char *sender, *list;
-	const char *rcpts[RCPTS_MAX];
-	struct buf body;
-	size_t given;
-	unsigned number;
-	bool fails, is_short, size_said;
-};
-
-struct play {
-	const char *path;
-	unsigned line;
-	size_t chunk;
-	char *why;
-	size_t why_size;
-	bool failed;
-
-	struct smtp_options options;
-	char helo[256];
-	struct smtp *s;
-	struct mail mails[MAILS_MAX];
-	size_t nmails, handed;
-	size_t may_write;
-	bool stalled;
-
-	struct buf server; /* said in a row, not fed yet */
-	struct buf client; /* written, not named yet */
-	struct buf events; /* lines, not named yet */
-};
-
-static void fail(struct play *p, const char *fmt, ...) LOG_PRINTF(2, 3);
-
-static void
-fail(struct play *p, const char *fmt, ...)
+void
+dialogue_fail(struct play *p, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -112,6 +75,7 @@ static void
 on_event(struct play *p, const struct smtp_event *e)
 {
 	struct buf *b = &p->events;
+	size_t before = buf_len(b);
 	const struct mail *m;
 
 	switch (e->type) {
@@ -132,14 +96,33 @@ on_event(struct play *p, const struct smtp_event *e)
 		buf_addf(b, "done m%u%s", e->mail, e->again ? " again" : "");
 		break;
 	case SMTP_CLOSE:
-		buf_addf(
-		    b, "close%s%s", e->benign ? " benign" : "", e->behind_dot ? " behind-dot" : "");
+		buf_addf(b, "close%s%s%s", e->benign ? " benign" : "",
+		    e->behind_dot ? " behind-dot" : "", e->tls_failed ? " tls-failed" : "");
 		break;
 	case SMTP_NONE:
 		bug("an event that is none");
 	}
 	add_verdict(b, e->verdict);
+	watch_saw(&p->watch, buf_data(b) + before, buf_len(b) - before);
 	buf_addc(b, '\n');
+}
+
+static void
+on_trace(void *ctx, char dir, const char *line)
+{
+	struct play *p = ctx;
+	char shown[1100];
+	int n = snprintf(shown, sizeof(shown), "%c %s", dir, line);
+
+	watch_saw(&p->watch, shown, (size_t)n);
+}
+
+void
+dialogue_begin(struct play *p)
+{
+	smtp_free(&p->s);
+	p->s = smtp_new(&p->options);
+	smtp_trace(p->s, on_trace, p);
 }
 
 static void
@@ -178,7 +161,8 @@ pump(struct play *p)
 
 			m->number = (unsigned)p->handed; /* events may come with the call */
 			if (smtp_mail(p->s, &m->m) != m->number)
-				fail(p, "the engine counts its mail otherwise than by 1, 2, ...");
+				dialogue_fail(
+				    p, "the engine counts its mail otherwise than by 1, 2, ...");
 			pull(p);
 		}
 	} while (flush(p));
@@ -222,7 +206,7 @@ unescape(struct play *p, const char *s, struct buf *out)
 			buf_addc(out, (char)strtoul(hex, NULL, 16));
 			s += 2;
 		} else {
-			fail(p, "an unknown escape in the script");
+			dialogue_fail(p, "an unknown escape in the script");
 			return;
 		}
 	}
@@ -258,6 +242,22 @@ line_length(const struct buf *b)
 	return lf != NULL ? (size_t)(lf - buf_data(b)) + 1 : 0;
 }
 
+/* What the client says to log in is to be seen by the server alone. */
+static void
+hide(struct play *p, const char *line)
+{
+	const char *response = line;
+
+	if (strncmp(line, "AUTH ", 5) == 0) {
+		p->logging_in = true;
+		response = strchr(line + 5, ' ');
+	} else if (strchr(line, ' ') != NULL || strcmp(line, "QUIT") == 0) {
+		p->logging_in = false;
+	}
+	if (p->logging_in && response != NULL)
+		watch_hide(&p->watch, response, strlen(response));
+}
+
 static void
 expect_client(struct play *p, const char *text)
 {
@@ -265,13 +265,14 @@ expect_client(struct play *p, const char *text)
 	size_t n = line_length(&p->client);
 	char a[512], b[512];
 
+	hide(p, text);
 	buf_init(&want, TEXT_MAX);
 	unescape(p, text, &want);
 	buf_adds(&want, "\r\n");
 	if (n == 0)
-		fail(p, "the client should have sent \"%s\" and sent nothing", text);
+		dialogue_fail(p, "the client should have sent \"%s\" and sent nothing", text);
 	else if (n != buf_len(&want) || memcmp(buf_data(&want), buf_data(&p->client), n) != 0)
-		fail(p, "the client should have sent \"%s\" and sent \"%s\"",
+		dialogue_fail(p, "the client should have sent \"%s\" and sent \"%s\"",
 		    shown(buf_data(&want), buf_len(&want), a, sizeof(a)),
 		    shown(buf_data(&p->client), n, b, sizeof(b)));
 	else
@@ -286,13 +287,13 @@ expect_event(struct play *p, const char *text)
 	const char *line = buf_data(&p->events);
 
 	if (n == 0) {
-		fail(p, "the event should have been \"%s\", there was none", text);
+		dialogue_fail(p, "the event should have been \"%s\", there was none", text);
 		return;
 	}
 	if (n - 1 < wanted || memcmp(line, text, wanted) != 0 ||
 	    (n - 1 > wanted && (line[wanted] != ' ' || line[wanted + 1] != '[')))
-		fail(p, "the event should have been \"%s\" and was \"%.*s\"", text, (int)(n - 1),
-		    line);
+		dialogue_fail(p, "the event should have been \"%s\" and was \"%.*s\"", text,
+		    (int)(n - 1), line);
 	else
 		buf_consume(&p->events, n);
 }
@@ -305,15 +306,15 @@ nothing_left(struct play *p)
 	char a[512];
 
 	if (n > 0)
-		fail(
+		dialogue_fail(
 		    p, "the client also sent \"%s\"", shown(buf_data(&p->client), n, a, sizeof(a)));
 	if ((n = line_length(&p->events)) > 0)
-		fail(p, "there also was the event \"%.*s\"", (int)(n - 1), buf_data(&p->events));
+		dialogue_fail(
+		    p, "there also was the event \"%.*s\"", (int)(n - 1), buf_data(&p->events));
 }
 
-/* The next word of *s, which it is taken from. */
-static char *
-word(char **s)
+char *
+dialogue_word(char **s)
 {
 	char *w = *s + strspn(*s, " \t"), *end = w + strcspn(w, " \t");
 
@@ -331,7 +332,7 @@ add_recipients(struct play *p, struct mail *m, const char *list)
 		char *comma = strchr(at, ',');
 
 		if (m->m.nrcpts == RCPTS_MAX) {
-			fail(p, "too many recipients");
+			dialogue_fail(p, "too many recipients");
 			return;
 		}
 		if (comma != NULL)
@@ -349,16 +350,16 @@ add_mail(struct play *p, char *args)
 	const char *w;
 
 	if (p->nmails == MAILS_MAX) {
-		fail(p, "too many mails");
+		dialogue_fail(p, "too many mails");
 		return;
 	}
-	m->sender = xstrdup(word(&args));
+	m->sender = xstrdup(dialogue_word(&args));
 	if (strcmp(m->sender, "<>") == 0)
 		m->sender[0] = '\0';
 	m->m.reverse_path = m->sender;
-	add_recipients(p, m, word(&args));
+	add_recipients(p, m, dialogue_word(&args));
 	buf_init(&m->body, TEXT_MAX);
-	while (*(w = word(&args)) != '\0' && strcmp(w, "=") != 0) {
+	while (*(w = dialogue_word(&args)) != '\0' && strcmp(w, "=") != 0) {
 		if (strcmp(w, "8bit") == 0)
 			m->m.eightbit = true;
 		else if (strcmp(w, "last-hop") == 0)
@@ -368,9 +369,9 @@ add_mail(struct play *p, char *args)
 		else if (strcmp(w, "short") == 0)
 			m->is_short = true;
 		else if (strcmp(w, "size") == 0)
-			m->size_said = str_u64(word(&args), UINT64_MAX, &m->m.size);
+			m->size_said = str_u64(dialogue_word(&args), UINT64_MAX, &m->m.size);
 		else
-			fail(p, "unknown word \"%s\"", w);
+			dialogue_fail(p, "unknown word \"%s\"", w);
 	}
 	unescape(p, *w == '=' ? args : "Subject: x\\r\\n\\r\\nhi\\r\\n", &m->body);
 	if (!m->size_said)
@@ -380,35 +381,14 @@ add_mail(struct play *p, char *args)
 }
 
 static void
-set_option(struct play *p, char *args)
-{
-	const char *w = word(&args);
-
-	if (strcmp(w, "lmtp") == 0)
-		p->options.lmtp = true;
-	else if (strcmp(w, "no-pipelining") == 0)
-		p->options.may_pipeline = false;
-	else if (strcmp(w, "not-behind-dot") == 0)
-		p->options.one_behind_dot = false;
-	else if (strcmp(w, "loop-ok") == 0)
-		p->options.loop_ok = true;
-	else if (strcmp(w, "helo") == 0)
-		str_copy(p->helo, sizeof(p->helo), word(&args));
-	else
-		fail(p, "unknown option \"%s\"", w);
-	smtp_free(&p->s);
-	p->s = smtp_new(&p->options);
-}
-
-static void
 expect_number(struct play *p, const char *what, int is, const char *should)
 {
 	uint64_t n;
 
 	if (!str_u64(should, 1000000, &n))
-		fail(p, "not a number: %s", should);
+		dialogue_fail(p, "not a number: %s", should);
 	else if (is != (int)n)
-		fail(p, "%s should have been %s and was %d", what, should, is);
+		dialogue_fail(p, "%s should have been %s and was %d", what, should, is);
 }
 
 /* Looks, without touching anything. */
@@ -421,14 +401,20 @@ look(struct play *p, const char *verb, char *args)
 		expect_client(p, args);
 	else if (strcmp(verb, "E:") == 0)
 		expect_event(p, args);
-	else if (strcmp(verb, "patience") == 0)
+	else if (strcmp(verb, "E?") == 0) {
+		if (line_length(&p->events) == strlen(args) + 1)
+			expect_event(p, args);
+	} else if (strcmp(verb, "traced") == 0) {
+		if (!watch_has_seen(&p->watch, args))
+			dialogue_fail(p, "the trace should have the line \"%s\"", args);
+	} else if (strcmp(verb, "patience") == 0)
 		expect_number(p, "the patience", smtp_patience(p->s, &serial), args);
 	else if (strcmp(verb, "doing") == 0) {
 		if (strcmp(smtp_doing(p->s), args) != 0)
-			fail(p, "it should be %s and is %s", args, smtp_doing(p->s));
+			dialogue_fail(p, "it should be %s and is %s", args, smtp_doing(p->s));
 	} else if (strcmp(verb, "wants") == 0) {
 		if (smtp_wants_mail(p->s) != (strcmp(args, "yes") == 0))
-			fail(p, "wants more mail: should have been %s", args);
+			dialogue_fail(p, "wants more mail: should have been %s", args);
 	} else
 		return false;
 	return true;
@@ -438,7 +424,7 @@ static void
 act(struct play *p, const char *verb, char *args)
 {
 	if (strcmp(verb, "option") == 0)
-		set_option(p, args);
+		dialogue_option(p, args);
 	else if (strcmp(verb, "mail") == 0)
 		add_mail(p, args);
 	else if (strcmp(verb, "stall") == 0) {
@@ -454,12 +440,16 @@ act(struct play *p, const char *verb, char *args)
 			smtp_lost(p->s, args);
 		else if (strcmp(verb, "timeout") == 0)
 			smtp_timeout(p->s);
+		else if (strcmp(verb, "secured") == 0)
+			smtp_secured(p->s, &p->binding);
+		else if (strcmp(verb, "not-secured") == 0)
+			smtp_not_secured(p->s, args);
 		else if (strcmp(verb, "quit") == 0)
 			smtp_quit(p->s);
 		else if (strcmp(verb, "stop") == 0)
 			smtp_stop(p->s);
 		else
-			fail(p, "unknown word \"%s\"", verb);
+			dialogue_fail(p, "unknown word \"%s\"", verb);
 	}
 	pump(p);
 }
@@ -474,7 +464,7 @@ step(struct play *p, char *line)
 	line[n] = '\0';
 	if (*line == '#' || *line == '\0')
 		return;
-	verb = word(&args);
+	verb = dialogue_word(&args);
 	if (strcmp(verb, "S:") == 0 || strcmp(verb, "S>") == 0) {
 		if (buf_len(&p->server) == 0)
 			nothing_left(p);
@@ -493,6 +483,7 @@ static void
 end(struct play *p)
 {
 	smtp_free(&p->s);
+	watch_free(&p->watch);
 	for (size_t i = 0; i < p->nmails; i++) {
 		free(p->mails[i].sender);
 		free(p->mails[i].list);
@@ -503,11 +494,25 @@ end(struct play *p)
 	buf_free(&p->events);
 }
 
+/* What the kernel gives for random is SCRAM's nonce. */
+static const struct play *playing;
+
+static int
+the_nonce(void *dst, size_t n)
+{
+	if (n > playing->nnonce)
+		return -1;
+	memcpy(dst, playing->nonce, n);
+	return 0;
+}
+
 bool
 dialogue_run(const char *path, size_t chunk, char *why, size_t size)
 {
 	struct play *p = xcalloc(1, sizeof(*p));
-	char line[LINE_MAX_];
+	int (*entropy)(void *, size_t) = sys.getentropy;
+	const char *leak;
+	char line[DIALOGUE_LINE];
 	FILE *f = fopen(path, "r");
 	bool ok;
 
@@ -518,9 +523,13 @@ dialogue_run(const char *path, size_t chunk, char *why, size_t size)
 	buf_init(&p->server, TEXT_MAX);
 	buf_init(&p->client, TEXT_MAX);
 	buf_init(&p->events, TEXT_MAX);
-	p->s = smtp_new(&p->options);
+	watch_init(&p->watch);
+	p->options.binding = &p->binding;
+	sys.getentropy = the_nonce;
+	playing = p;
+	dialogue_begin(p);
 	if (f == NULL)
-		fail(p, "cannot be read");
+		dialogue_fail(p, "cannot be read");
 	while (f != NULL && !p->failed && fgets(line, sizeof(line), f) != NULL) {
 		p->line++;
 		step(p, line);
@@ -530,6 +539,9 @@ dialogue_run(const char *path, size_t chunk, char *why, size_t size)
 	if (!p->failed && buf_len(&p->server) > 0)
 		feed(p);
 	nothing_left(p);
+	if ((leak = watch_leak(&p->watch)) != NULL)
+		dialogue_fail(p, "the secret \"%s\" can be seen", leak);
+	sys.getentropy = entropy;
 	ok = !p->failed;
 	end(p);
 	free(p);
