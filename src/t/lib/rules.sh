@@ -3,8 +3,8 @@
 #
 # Writes BUILD/rules.mk: for every source the rule that compiles it to BUILD/x/y.o, its header
 # dependencies, and for every GROUP (a word in capitals) the variable OBJ_GROUP; and BUILD/t/suites.c,
-# the table of all suites. Objects depend on BUILD/flags, which changes when FLAGS do. Sources that
-# are not in the repository yet are left out. Prints nothing: make runs it through != while reading the Makefile.
+# the table of all suites. Objects depend on BUILD/flags, which changes when FLAGS do. Prints nothing:
+# make runs it through != while reading the Makefile.
 set -e
 build=$1 flags=$2
 shift 2
@@ -31,11 +31,9 @@ object() { # the object of a source
 
 echo '#include "t/unit/suites.h"' > "$suites"
 list=
-tracked=" $(git ls-files src | tr '\n' ' ')"
 for word; do
 	case $word in
 	*.c)
-		case $tracked in *" $word "*) ;; *) continue ;; esac
 		rule "$word" "$(object "$word")" >> "$out"
 		echo "OBJ_$group += $(object "$word")" >> "$out"
 		if [ "$group" = TESTS ]; then
