@@ -241,6 +241,8 @@ on_conn(void *ctx, enum conn_event event)
 		lose(d, a, ETIMEDOUT);
 		break;
 	case CONN_READY:
+	case CONN_SECURE: /* TLS is for whom the connection was opened for */
+	case CONN_INSECURE:
 		break;
 	}
 }
