@@ -322,7 +322,7 @@ static bool
 final(struct sasl *s, const char *in, size_t n)
 {
 	struct buf *raw = &s->raw, *auth = &s->scram.auth;
-	struct challenge ch;
+	struct challenge ch = {.nsalt = 0};
 	struct keys keys;
 	bool ok;
 
