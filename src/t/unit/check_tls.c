@@ -742,6 +742,40 @@ START_TEST(new_keys_while_the_server_does_not_read)
 }
 END_TEST
 
+static ssize_t
+dripping_recv(int fd, void *buf, size_t n, int flags)
+{
+	calls++;
+	return sys_libc.recv(fd, buf, n > 0 ? 1 : 0, flags);
+}
+
+/* Bytes that come one by one are taken a few a turn, in the handshake and after it. */
+START_TEST(a_server_that_drips)
+{
+	unsigned before, most = 0, turns = 0;
+
+	world_connect("192.0.2.1", 25);
+	sys.recv = dripping_recv;
+	conn_start_tls(conn, tls, &policy, "mx.example.org");
+	for (; trail[0] == '\0'; turns++) {
+		before = calls;
+		reactor_turn(reactor);
+		if (calls - before > most)
+			most = calls - before;
+	}
+	ck_assert_int_eq(world_next(), 's');
+	ck_assert_uint_le(most, 64);
+	ck_assert_uint_gt(turns, 10);
+	received = 0;
+	act = read_some;
+	conn_want(conn, true, false);
+	world_say("hello", 5);
+	while (received < 5)
+		ck_assert(reactor_turn(reactor));
+	ck_assert_uint_lt(world_second(), 5);
+}
+END_TEST
+
 START_TEST(records_of_no_bytes_without_end)
 {
 	struct tls_server_options o = {.pem = world_file("good"), .no_tickets = true};
@@ -839,7 +873,7 @@ tcase(const char *name)
 
 	tcase_add_unchecked_fixture(tc, world_certs, world_certs_remove);
 	tcase_add_checked_fixture(tc, world_setup, world_teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 20);
 	return tc;
 }
 
@@ -889,6 +923,7 @@ tcase_bytes(void)
 	tcase_add_test(tc, tickets_without_end);
 	tcase_add_test(tc, new_keys_again_and_again);
 	tcase_add_test(tc, new_keys_while_the_server_does_not_read);
+	tcase_add_test(tc, a_server_that_drips);
 	tcase_add_test(tc, records_of_no_bytes_without_end);
 	tcase_add_test(tc, renegotiation_is_refused);
 	tcase_add_test(tc, an_alert_in_mid_body);
