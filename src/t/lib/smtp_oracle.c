@@ -71,6 +71,9 @@ on_close(struct oracle *o, const struct smtp_event *e)
 		oracle_wrong("closed twice");
 	if (e->verdict == NULL)
 		oracle_wrong("closed without a word");
+	if (e->tls_failed && (o->plan.options.tls != SMTP_TLS_MAY || o->plan.options.auth != NULL ||
+				 !o->starttls || o->tampered))
+		oracle_wrong("it may be tried without TLS, it says");
 	o->closed = true;
 	o->benign = e->benign;
 	for (size_t i = 0; i < o->handed; i++) {
@@ -100,6 +103,38 @@ on_body(struct oracle *o, const struct smtp_event *e)
 }
 
 static void
+on_starttls(struct oracle *o)
+{
+	if (!o->securing || o->handshake)
+		oracle_wrong("a handshake where there is none");
+	o->handshake = true;
+}
+
+static void
+on_ready(const struct oracle *o)
+{
+	if (o->plan.options.tls == SMTP_TLS_MUST && !o->secured)
+		oracle_wrong("ready without TLS");
+	if (o->plan.options.auth != NULL && !o->logged_in)
+		oracle_wrong("ready without a login");
+}
+
+/* As far as the caller is concerned, all of it in a moment. */
+static void
+shake_hands(struct oracle *o)
+{
+	o->handshake = false;
+	if (o->break_handshake) { /* nobody would understand a QUIT */
+		smtp_not_secured(o->s, "broken");
+		return;
+	}
+	o->securing = false;
+	o->secured = true;
+	memset(&o->ehlo, 0, sizeof(o->ehlo));
+	smtp_secured(o->s, NULL);
+}
+
+static void
 pull(struct oracle *o)
 {
 	struct smtp_event e;
@@ -115,7 +150,11 @@ pull(struct oracle *o)
 			on_close(o, &e);
 		else if (e.type == SMTP_BODY)
 			on_body(o, &e);
-		else if (e.type != SMTP_READY)
+		else if (e.type == SMTP_STARTTLS)
+			on_starttls(o);
+		else if (e.type == SMTP_READY)
+			on_ready(o);
+		else
 			oracle_wrong("an event that is none");
 	}
 }
@@ -172,6 +211,10 @@ oracle_pump(struct oracle *o)
 			hand_over(o);
 			pull(o);
 		}
+		if (o->handshake && !o->saying && !o->closed) {
+			shake_hands(o);
+			pull(o);
+		}
 	} while (flush(o));
 	check_patience(o);
 }
@@ -205,6 +248,7 @@ oracle_new(const struct oracle_plan *plan)
 	o->plan.options.helo = "oracle.example";
 	o->body = make_body(o->plan.body);
 	o->may_write = SIZE_MAX;
+	o->secured = plan->options.secured;
 	for (size_t i = 0; i < plan->nmails; i++) {
 		struct oracle_mail *m = &o->mails[i];
 
@@ -249,6 +293,7 @@ void
 oracle_say(struct oracle *o, const char *data, size_t n, size_t chunk)
 {
 	oracle_pump(o);
+	o->saying = true;
 	while (n > 0) {
 		size_t took = smtp_input(o->s, data, n < chunk ? n : chunk);
 
@@ -259,6 +304,8 @@ oracle_say(struct oracle *o, const char *data, size_t n, size_t chunk)
 		n -= took;
 		oracle_pump(o);
 	}
+	o->saying = false;
+	oracle_pump(o);
 }
 
 void
@@ -279,6 +326,18 @@ void
 oracle_break_body(struct oracle *o)
 {
 	o->break_body = true;
+}
+
+void
+oracle_break_handshake(struct oracle *o)
+{
+	o->break_handshake = true;
+}
+
+bool
+oracle_secured(const struct oracle *o)
+{
+	return o->secured;
 }
 
 void

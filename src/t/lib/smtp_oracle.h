@@ -7,7 +7,10 @@
  *	settles a recipient twice, finishes a transaction twice or never, or gives one back without
  *	    progress or end;
  *	sends a command out of place (before the greeting's end, without PIPELINING, behind a barrier,
- *	    behind a dot where it must not), a line that is not CRLF, or a body that is not the message's.
+ *	    behind a dot where it must not), a line that is not CRLF, or a body that is not the message's;
+ *	sends mail without the TLS or the login that it was told to have, credentials in the clear, or
+ *	    anything at all while TLS is being started; believes what a server said before TLS; or says
+ *	    that the host may be tried without TLS where that is not so.
  */
 #ifndef T_LIB_SMTP_ORACLE_H
 #define T_LIB_SMTP_ORACLE_H
@@ -23,6 +26,9 @@ enum oracle_command {
 	O_NONE, /* nothing awaits an answer */
 	O_GREETING,
 	O_HELLO,
+	O_STARTTLS,
+	O_AUTH,
+	O_RESPONSE,
 	O_MAIL,
 	O_RCPT,
 	O_DATA,
@@ -53,6 +59,8 @@ void oracle_say(
 void oracle_limit(struct oracle *o, size_t n); /* only so many more bytes are written; SIZE_MAX */
 void oracle_no_mail(struct oracle *o, bool none); /* none is handed over for now */
 void oracle_break_body(struct oracle *o); /* the next block cannot be read */
+void oracle_break_handshake(struct oracle *o); /* if one begins from now on */
+bool oracle_secured(const struct oracle *o);
 void oracle_pump(struct oracle *o); /* after calling the engine oneself */
 void oracle_lose(struct oracle *o); /* the connection ends; all must have come back after this */
 

@@ -44,7 +44,9 @@ struct oracle {
 	struct oracle_mail mails[ORACLE_MAILS];
 	size_t handed;
 	size_t may_write;
-	bool no_mail, break_body;
+	bool no_mail, break_body, break_handshake;
+	bool saying; /* what has been read in the clear is still being fed */
+	bool handshake; /* asked for, not made */
 
 	/* the wire */
 	struct reply reply;
@@ -57,6 +59,14 @@ struct oracle {
 	bool for_nobody; /* that body is a lone dot */
 	bool lost_count; /* nobody can say any more which reply is whose */
 	bool hung_up; /* 421, or an answer in mid-body: no more commands may come */
+
+	bool starttls; /* it was sent */
+	bool securing; /* behind a 220 to it */
+	bool tampered; /* ... something came */
+	bool secured;
+	bool challenged; /* the client's next line is a response */
+	bool cancelled;
+	bool logged_in;
 
 	bool closed, benign, served;
 };

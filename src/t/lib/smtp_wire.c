@@ -43,13 +43,16 @@ check_place(const struct oracle *o, const char *line)
 {
 	enum oracle_command last;
 
+	if (o->securing)
+		oracle_wrong("\"%s\" into a handshake", line);
 	/* QUIT may have been under way, and nobody listens any more behind it. */
 	if ((o->hung_up || o->lost_count) && strcmp(line, "QUIT") != 0)
 		oracle_wrong("\"%s\" after the end", line);
 	if (o->nflight == 0)
 		return;
 	last = o->flight[o->nflight - 1].what;
-	if (last == O_GREETING || last == O_HELLO || last == O_DATA || last == O_QUIT)
+	if (last == O_GREETING || last == O_HELLO || last == O_STARTTLS || last == O_AUTH ||
+	    last == O_RESPONSE || last == O_DATA || last == O_QUIT)
 		oracle_wrong("\"%s\" before the answer to what it depends on", line);
 	if (!pipelining(o))
 		oracle_wrong("\"%s\" without PIPELINING", line);
@@ -88,13 +91,60 @@ on_rcpt_line(struct oracle *o, const char *line)
 }
 
 static void
+on_starttls_line(struct oracle *o)
+{
+	if (o->secured || o->plan.options.tls == SMTP_CLEAR || !(o->ehlo.offers & EHLO_STARTTLS))
+		oracle_wrong("STARTTLS that nobody wants");
+	o->starttls = true;
+	oracle_await(o, O_STARTTLS, NULL, NULL);
+}
+
+static void
+on_auth_line(struct oracle *o, const char *line)
+{
+	char mechanism[32];
+
+	snprintf(mechanism, sizeof(mechanism), "%.*s", (int)strcspn(line, " "), line);
+	if (o->plan.options.auth == NULL || o->logged_in)
+		oracle_wrong("AUTH without credentials");
+	if (!o->secured && !o->plan.options.auth_in_clear)
+		oracle_wrong("credentials in the clear");
+	if (!ehlo_has_auth(&o->ehlo, mechanism))
+		oracle_wrong("AUTH %s, which was not offered", mechanism);
+	oracle_await(o, O_AUTH, NULL, NULL);
+}
+
+static void
+on_response_line(struct oracle *o, const char *line)
+{
+	check_place(o, line);
+	o->challenged = false;
+	o->cancelled = strcmp(line, "*") == 0;
+	oracle_await(o, O_RESPONSE, NULL, NULL);
+}
+
+static void
+check_mail(const struct oracle *o)
+{
+	if (o->plan.options.tls == SMTP_TLS_MUST && !o->secured)
+		oracle_wrong("mail without TLS");
+	if (o->plan.options.auth != NULL && !o->logged_in)
+		oracle_wrong("mail without a login");
+}
+
+static void
 on_command(struct oracle *o, const char *line)
 {
 	check_place(o, line);
-	if (strncmp(line, "EHLO ", 5) == 0 || strncmp(line, "HELO ", 5) == 0 ||
-	    strncmp(line, "LHLO ", 5) == 0) {
+	if (strcmp(line, "STARTTLS") == 0) {
+		on_starttls_line(o);
+	} else if (strncmp(line, "AUTH ", 5) == 0) {
+		on_auth_line(o, line + 5);
+	} else if (strncmp(line, "EHLO ", 5) == 0 || strncmp(line, "HELO ", 5) == 0 ||
+		   strncmp(line, "LHLO ", 5) == 0) {
 		oracle_await(o, O_HELLO, NULL, NULL);
 	} else if (strncmp(line, "MAIL ", 5) == 0) {
+		check_mail(o);
 		o->current = mail_by_path(o, line);
 		o->current->mail_ok = false;
 		oracle_await(o, O_MAIL, o->current, NULL);
@@ -175,7 +225,10 @@ oracle_client_wrote(struct oracle *o, const char *data, size_t n)
 			char command[128];
 
 			snprintf(command, sizeof(command), "%.*s", (int)len - 2, line);
-			on_command(o, command);
+			if (o->challenged && strcmp(command, "QUIT") != 0)
+				on_response_line(o, command);
+			else
+				on_command(o, command);
 		}
 		buf_clear(&o->line);
 	}
@@ -217,8 +270,36 @@ on_dot_answer(struct oracle *o, const struct oracle_wire_command *c, int code)
 }
 
 static void
+on_starttls_answer(struct oracle *o, int code)
+{
+	if (code == 220)
+		o->securing = true;
+	else
+		o->hung_up = true;
+}
+
+static void
+on_auth_answer(struct oracle *o, int code)
+{
+	if (code == 334 && !o->cancelled)
+		o->challenged = true;
+	else if (code == 235 && !o->cancelled)
+		o->logged_in = true;
+	else
+		o->hung_up = true;
+}
+
+static void
 on_answer(struct oracle *o, const struct oracle_wire_command *c, int code)
 {
+	if (c->what == O_STARTTLS) {
+		on_starttls_answer(o, code);
+		return;
+	}
+	if (c->what == O_AUTH || c->what == O_RESPONSE) {
+		on_auth_answer(o, code);
+		return;
+	}
 	if (code / 100 == 3 && c->what != O_DATA) {
 		o->lost_count = true;
 		return;
@@ -239,6 +320,10 @@ void
 oracle_server_said(struct oracle *o, const char *data, size_t n)
 {
 	while (n > 0 && !o->lost_count && !o->hung_up) {
+		if (o->securing) {
+			o->tampered = o->lost_count = true;
+			return;
+		}
 		size_t took = reply_input(&o->reply, data, n);
 		struct oracle_wire_command c;
 

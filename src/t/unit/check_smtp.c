@@ -11,6 +11,7 @@
 #include <check.h>
 
 #include "base/alloc.h"
+#include "proto/sasl.h"
 #include "proto/smtp.h"
 #include "proto/smtp_impl.h"
 #include "smtp_oracle.h"
@@ -18,7 +19,17 @@
 
 /* --- every answer at every place -------------------------------------------------------------- */
 
-enum act { SAY, SAY_AND_CLOSE, CLOSE, CLOSE_AFTER, TIME_OUT, STOP, QUIT_, BREAK_BODY };
+enum act {
+	SAY,
+	SAY_AND_CLOSE,
+	CLOSE,
+	CLOSE_AFTER,
+	TIME_OUT,
+	STOP,
+	QUIT_,
+	BREAK_BODY,
+	BREAK_HANDSHAKE
+};
 
 static const struct trick {
 	enum act act;
@@ -57,6 +68,15 @@ static const struct trick {
     {STOP, NULL, false},
     {QUIT_, NULL, false},
     {BREAK_BODY, NULL, false},
+    {BREAK_HANDSHAKE, NULL, false},
+    {SAY, "220 go\r\n", false},
+    {SAY, "220 go\r\n250-mx\r\n250 AUTH PLAIN\r\n", false},
+    {SAY, "235 2.7.0 come in\r\n", false},
+    {SAY, "334 bW9yZQ==\r\n", false},
+    {SAY, "334 \r\n", false},
+    {SAY, "535 5.7.8 no\r\n", true},
+    {SAY, "454 4.7.0 later\r\n", false},
+    {SAY, "250-mx.example\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n", false},
 };
 enum { NTRICKS = sizeof(tricks) / sizeof(tricks[0]) };
 
@@ -64,18 +84,48 @@ struct round {
 	struct oracle_plan plan;
 	bool offers_pipelining;
 	bool refuses_first; /* of the recipients of each message */
+	bool offers_tls;
+	const char *mechanisms;
 	size_t chunk;
 };
 
+/* Before TLS a server may offer what it does not do behind it. */
 static const char *
-ordinary_answer(const struct round *r, enum oracle_command asked, size_t rcpt)
+hello_answer(const struct round *r, bool secured)
+{
+	static char text[160];
+	bool decoy = r->offers_tls && !secured;
+
+	snprintf(text, sizeof(text), "250-mx.example\r\n%s%s%s%s%s250 HELP\r\n",
+	    r->offers_pipelining != decoy ? "250-PIPELINING\r\n" : "",
+	    decoy ? "250-STARTTLS\r\n250-AUTH CRAM-MD5\r\n" : "",
+	    !decoy && r->mechanisms != NULL ? "250-AUTH " : "",
+	    !decoy && r->mechanisms != NULL ? r->mechanisms : "",
+	    !decoy && r->mechanisms != NULL ? "\r\n" : "");
+	return text;
+}
+
+static const char *
+auth_answer(const struct round *r, enum oracle_command asked, size_t responses)
+{
+	if (strcmp(r->mechanisms, "LOGIN") != 0)
+		return "235 2.7.0 ok\r\n";
+	if (asked == O_AUTH)
+		return "334 VXNlcm5hbWU6\r\n";
+	return responses == 0 ? "334 UGFzc3dvcmQ6\r\n" : "235 2.7.0 ok\r\n";
+}
+
+static const char *
+ordinary_answer(
+    const struct round *r, const struct oracle *o, enum oracle_command asked, size_t rcpt)
 {
 	switch (asked) {
 	case O_HELLO:
-		return r->offers_pipelining ? "250-mx.example\r\n250 PIPELINING\r\n"
-					    : "250 mx.example\r\n";
+		return hello_answer(r, oracle_secured(o));
 	case O_GREETING:
 		return "220 mx.example\r\n";
+	case O_STARTTLS:
+		return "220 go\r\n";
 	case O_RCPT:
 		return r->refuses_first && rcpt % r->plan.nrcpts == 0 ? "450 4.2.1 busy\r\n"
 								      : "250 2.1.5 ok\r\n";
@@ -107,6 +157,8 @@ play(struct oracle *o, const struct round *r, const struct trick *t, const char 
 		smtp_quit(oracle_engine(o));
 	else if (t->act == BREAK_BODY)
 		oracle_break_body(o);
+	else if (t->act == BREAK_HANDSHAKE)
+		oracle_break_handshake(o);
 	oracle_pump(o);
 	if (t->act == CLOSE || t->act == CLOSE_AFTER || t->act == SAY_AND_CLOSE)
 		oracle_lose(o);
@@ -117,14 +169,17 @@ static bool
 converse(const struct round *r, const struct trick *t, size_t at)
 {
 	struct oracle *o = oracle_new(&r->plan);
-	size_t answers = 0, rcpts = 0, all = r->plan.nmails * r->plan.nrcpts;
+	size_t answers = 0, rcpts = 0, responses = 0, all = r->plan.nmails * r->plan.nrcpts;
 	enum oracle_command asked;
 
 	oracle_pump(o);
 	while (!oracle_closed(o) && (asked = oracle_asked(o)) != O_NONE && answers < 200) {
-		const char *ordinary = ordinary_answer(r, asked, rcpts);
+		const char *ordinary = asked == O_AUTH || asked == O_RESPONSE
+					   ? auth_answer(r, asked, responses)
+					   : ordinary_answer(r, o, asked, rcpts);
 
 		rcpts += asked == O_RCPT;
+		responses += asked == O_RESPONSE;
 		if (answers++ == at)
 			play(o, r, t, ordinary);
 		else
@@ -158,6 +213,36 @@ START_TEST(whatever_the_server_says_wherever_it_says_it)
 		while (converse(&r, &tricks[i], at))
 			at++;
 		ck_assert_uint_gt(at, 10);
+	}
+}
+END_TEST
+
+/* Bits of _i as above, for what comes before mail. */
+START_TEST(whatever_the_server_says_of_TLS_and_AUTH)
+{
+	static const enum smtp_tls levels[] = {
+	    SMTP_CLEAR, SMTP_TLS_MAY, SMTP_TLS_MUST, SMTP_TLS_MUST};
+	static const struct sasl_credentials bob = {.user = "bob", .secret = "s3cret"};
+	struct round r = {.plan = {.nmails = 1, .nrcpts = 1, .body = 10}};
+	struct smtp_options *o = &r.plan.options;
+
+	o->lmtp = _i & 1;
+	o->may_pipeline = true;
+	o->tls = levels[_i / 2 % 4];
+	o->secured = _i / 2 % 4 == 3;
+	o->auth = _i & 8 ? &bob : NULL;
+	o->auth_in_clear = _i & 16;
+	r.offers_tls = o->tls != SMTP_CLEAR && !o->secured;
+	r.mechanisms = _i & 32 ? "LOGIN" : "GSSAPI PLAIN LOGIN";
+	r.chunk = _i & 64 ? 1 : 4096;
+	if (o->tls == SMTP_CLEAR && o->auth != NULL && !o->auth_in_clear)
+		return; /* nothing goes out there */
+	for (size_t i = 0; i < NTRICKS; i++) {
+		size_t at = 0;
+
+		while (converse(&r, &tricks[i], at))
+			at++;
+		ck_assert_uint_gt(at, 5);
 	}
 }
 END_TEST
@@ -563,6 +648,95 @@ START_TEST(the_conversation_can_be_watched)
 }
 END_TEST
 
+static const struct sasl_credentials tim = {.user = "tim", .secret = "tanstaaftanstaaf"};
+static const char response[] = "AHRpbQB0YW5zdGFhZnRhbnN0YWFm";
+
+/* An engine that has written AUTH PLAIN and sent n bytes of it. */
+static struct watched *
+logging_in(size_t n)
+{
+	struct watched *w = xcalloc(1, sizeof(*w));
+	struct smtp_options o = ordinary;
+	static const char ehlo[] = "250-mx\r\n250 AUTH PLAIN\r\n";
+	const char *data;
+
+	o.secured = true;
+	o.auth = &tim;
+	w->s = smtp_new(&o);
+	hear(w, "220 mx\r\n");
+	ck_assert_uint_eq(smtp_input(w->s, ehlo, strlen(ehlo)), strlen(ehlo));
+	ck_assert_uint_eq(smtp_output(w->s, &data), strlen("AUTH PLAIN \r\n") + strlen(response));
+	ck_assert_int_eq(memcmp(data + 11, response, strlen(response)), 0);
+	smtp_sent(w->s, n);
+	return w;
+}
+
+/* Also behind the content, where it was before. */
+static bool
+output_holds(const struct smtp *s, const char *text)
+{
+	for (size_t i = 0; i + strlen(text) <= s->out.cap; i++)
+		if (memcmp(s->out.mem + i, text, strlen(text)) == 0)
+			return true;
+	return false;
+}
+
+START_TEST(what_was_said_to_log_in_is_overwritten)
+{
+	struct watched *w = logging_in(20);
+
+	ck_assert(output_holds(w->s, response));
+	drain(w);
+	ck_assert(!output_holds(w->s, response + 4));
+	ck_assert_ptr_nonnull(w->s->auth);
+	hear(w, "235 ok\r\n");
+	ck_assert_ptr_null(w->s->auth);
+	ck_assert(smtp_idle(w->s));
+	ck_assert_ptr_null(w->s->out.mem);
+	dismiss(w);
+}
+END_TEST
+
+START_TEST(what_was_to_be_said_is_overwritten_when_the_connection_is_lost)
+{
+	struct watched *w = logging_in(20);
+
+	smtp_lost(w->s, "gone");
+	ck_assert_ptr_null(w->s->auth);
+	ck_assert(!output_holds(w->s, response + 4));
+	dismiss(w);
+	w = logging_in(20);
+	smtp_stop(w->s);
+	ck_assert(!output_holds(w->s, response + 4));
+	ck_assert_ptr_null(w->s->auth);
+	dismiss(w);
+}
+END_TEST
+
+/* RFC 5321 4.5.3.1.4 and RFC 4954 4 in one write: the whole of the longest response. */
+START_TEST(the_output_has_room_for_the_longest_response)
+{
+	static char token[9000];
+	struct sasl_credentials c = {.user = "tim", .secret = token, .token = true};
+	struct watched *w = xcalloc(1, sizeof(*w));
+	struct smtp_options o = ordinary;
+
+	memset(token, 'x', sizeof(token) - 1);
+	o.secured = true;
+	o.auth = &c;
+	w->s = smtp_new(&o);
+	hear(w, "220 mx\r\n");
+	hear(w, "250-mx\r\n250 AUTH XOAUTH2\r\n");
+	w->nout = 0;
+	hear(w, "334 \r\n");
+	ck_assert_uint_gt(w->nout, sizeof(token) * 4 / 3);
+	ck_assert_uint_le(w->nout, SASL_LINE_MAX);
+	hear(w, "235 \r\n");
+	ck_assert(smtp_idle(w->s));
+	dismiss(w);
+}
+END_TEST
+
 START_TEST(nothing_comes_after_the_close)
 {
 	struct watched *w = greeted();
@@ -669,6 +843,9 @@ add_caller_tests(TCase *tc)
 	tcase_add_test(tc, the_next_mail_is_wanted_in_mid_body_if_it_can_go_behind_it);
 	tcase_add_test(tc, patience_can_be_configured);
 	tcase_add_test(tc, the_conversation_can_be_watched);
+	tcase_add_test(tc, what_was_said_to_log_in_is_overwritten);
+	tcase_add_test(tc, what_was_to_be_said_is_overwritten_when_the_connection_is_lost);
+	tcase_add_test(tc, the_output_has_room_for_the_longest_response);
 	tcase_add_test(tc, nothing_comes_after_the_close);
 	tcase_add_test(tc, a_body_that_comes_too_late_is_not_taken);
 	tcase_add_test(tc, input_stops_at_the_first_event);
@@ -684,6 +861,7 @@ suite_smtp(void)
 	TCase *matrix = tcase_create("matrix"), *caller = tcase_create("caller");
 
 	tcase_add_loop_test(matrix, whatever_the_server_says_wherever_it_says_it, 0, 32);
+	tcase_add_loop_test(matrix, whatever_the_server_says_of_TLS_and_AUTH, 0, 128);
 	tcase_set_timeout(matrix, 60);
 	suite_add_tcase(s, matrix);
 	add_caller_tests(caller);
