@@ -57,11 +57,12 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_config.c src/t/unit/check_submit.c src/t/unit/check_submit_ends.c \
 	src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c src/t/unit/check_queue.c \
 	src/t/unit/check_site.c src/t/unit/check_route.c src/t/unit/check_dial.c \
+	src/t/unit/check_session.c \
 	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_backoff.c \
 	src/t/unit/check_mailq.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c
 KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_options.c \
-	src/t/dialogue/watch.c src/t/lib/vclock.c src/t/lib/logcap.c \
+	src/t/dialogue/leakwatch.c src/t/lib/vclock.c src/t/lib/logcap.c \
 	src/t/lib/testspool.c src/t/lib/whole.c src/t/lib/net_fake.c src/t/lib/dns_fake.c \
 	src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_script.c src/t/lib/fault.c \
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
@@ -133,7 +134,7 @@ run-check: $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(B
 whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
 	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
 
-# Through other people's servers, as far as they are installed; how to name some: src/t/interop/lib.sh.
+# Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports
 	@sh src/t/interop/run.sh $(BUILD)/sortie $(BUILD)/ports $(SERVERS)
 
@@ -192,7 +193,8 @@ cov:
 # Replays every corpus once, with any compiler.
 fuzz-smoke: $(OBJ_FUZZ) $(OBJ_REPLAY) $(OBJ_ORACLE) $(BUILD)/libsortie.a
 	@for o in $(OBJ_FUZZ); do p=$${o%.o}; name=$${p##*/fuzz_}; \
-		$(CC) $(CFLAGS) $(LDFLAGS) -o $$p $$o $(OBJ_REPLAY) $(OBJ_ORACLE) $(BUILD)/libsortie.a $(LIBS) && \
+		$(CC) $(CFLAGS) $(LDFLAGS) -o $$p $$o $(OBJ_REPLAY) $(OBJ_ORACLE) \
+			$(BUILD)/libsortie.a $(LIBS) && \
 		$$p src/t/fuzz/corpus/$$name || exit 1; done
 
 # libFuzzer programs, build/fuzz/t/fuzz/fuzz_NAME; needs clang and its runtime.
@@ -202,8 +204,8 @@ fuzz:
 
 fuzz-programs: $(OBJ_FUZZ) $(OBJ_ORACLE) $(BUILD)/libsortie.a
 	@for o in $(OBJ_FUZZ); do echo $${o%.o}; \
-		$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $${o%.o} $$o $(OBJ_ORACLE) $(BUILD)/libsortie.a $(LIBS) \
-		|| exit 1; done
+		$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $${o%.o} $$o $(OBJ_ORACLE) \
+			$(BUILD)/libsortie.a $(LIBS) || exit 1; done
 
 # --- looking at the source ---
 
@@ -216,5 +218,6 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all check run-check whole interop kill-test bench demo check-asan check-ubsan check-valgrind cov fuzz-smoke fuzz \
+.PHONY: all check run-check whole interop kill-test bench demo check-asan check-ubsan \
+	check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean

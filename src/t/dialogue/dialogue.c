@@ -103,7 +103,7 @@ on_event(struct play *p, const struct smtp_event *e)
 		bug("an event that is none");
 	}
 	add_verdict(b, e->verdict);
-	watch_saw(&p->watch, buf_data(b) + before, buf_len(b) - before);
+	leakwatch_saw(&p->watch, buf_data(b) + before, buf_len(b) - before);
 	buf_addc(b, '\n');
 }
 
@@ -114,7 +114,7 @@ on_trace(void *ctx, char dir, const char *line)
 	char shown[1100];
 	int n = snprintf(shown, sizeof(shown), "%c %s", dir, line);
 
-	watch_saw(&p->watch, shown, (size_t)n);
+	leakwatch_saw(&p->watch, shown, (size_t)n);
 }
 
 void
@@ -255,7 +255,7 @@ hide(struct play *p, const char *line)
 		p->logging_in = false;
 	}
 	if (p->logging_in && response != NULL)
-		watch_hide(&p->watch, response, strlen(response));
+		leakwatch_hide(&p->watch, response, strlen(response));
 }
 
 static void
@@ -405,7 +405,7 @@ look(struct play *p, const char *verb, char *args)
 		if (line_length(&p->events) == strlen(args) + 1)
 			expect_event(p, args);
 	} else if (strcmp(verb, "traced") == 0) {
-		if (!watch_has_seen(&p->watch, args))
+		if (!leakwatch_has_seen(&p->watch, args))
 			dialogue_fail(p, "the trace should have the line \"%s\"", args);
 	} else if (strcmp(verb, "patience") == 0)
 		expect_number(p, "the patience", smtp_patience(p->s, &serial), args);
@@ -483,7 +483,7 @@ static void
 end(struct play *p)
 {
 	smtp_free(&p->s);
-	watch_free(&p->watch);
+	leakwatch_free(&p->watch);
 	for (size_t i = 0; i < p->nmails; i++) {
 		free(p->mails[i].sender);
 		free(p->mails[i].list);
@@ -523,7 +523,7 @@ dialogue_run(const char *path, size_t chunk, char *why, size_t size)
 	buf_init(&p->server, TEXT_MAX);
 	buf_init(&p->client, TEXT_MAX);
 	buf_init(&p->events, TEXT_MAX);
-	watch_init(&p->watch);
+	leakwatch_init(&p->watch);
 	p->options.binding = &p->binding;
 	sys.getentropy = the_nonce;
 	playing = p;
@@ -539,7 +539,7 @@ dialogue_run(const char *path, size_t chunk, char *why, size_t size)
 	if (!p->failed && buf_len(&p->server) > 0)
 		feed(p);
 	nothing_left(p);
-	if ((leak = watch_leak(&p->watch)) != NULL)
+	if ((leak = leakwatch_leak(&p->watch)) != NULL)
 		dialogue_fail(p, "the secret \"%s\" can be seen", leak);
 	sys.getentropy = entropy;
 	ok = !p->failed;

@@ -15,7 +15,7 @@
 #include "proto/sasl.h"
 #include "proto/smtp.h"
 #include "t/dialogue/dialogue.h"
-#include "t/dialogue/watch.h"
+#include "t/dialogue/leakwatch.h"
 
 enum { MAILS_MAX = 16, RCPTS_MAX = 256, DIALOGUE_LINE = 8192, TEXT_MAX = 1 << 20 };
 
@@ -45,7 +45,7 @@ struct play {
 	unsigned char nonce[32];
 	size_t nnonce;
 	bool logging_in; /* what the client says is nobody's business */
-	struct watch watch;
+	struct leakwatch watch;
 	struct smtp *s;
 	struct mail mails[MAILS_MAX];
 	size_t nmails, handed;

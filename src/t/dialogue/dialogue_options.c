@@ -20,8 +20,8 @@ set_credentials(struct play *p, char *args)
 		c->user = NULL;
 	if (strcmp(p->secret, "-") == 0)
 		c->secret = NULL;
-	watch_hide(&p->watch, p->secret, strlen(p->secret));
-	watch_hide_base64(&p->watch, p->secret, strlen(p->secret));
+	leakwatch_hide(&p->watch, p->secret, strlen(p->secret));
+	leakwatch_hide_base64(&p->watch, p->secret, strlen(p->secret));
 	while (*(w = dialogue_word(&args)) != '\0') {
 		if (strcmp(w, "token") == 0)
 			c->token = true;

@@ -1,5 +1,5 @@
-/* watch.c: whether a secret gets out. */
-#include "t/dialogue/watch.h"
+/* leakwatch.c: whether a secret gets out. */
+#include "t/dialogue/leakwatch.h"
 
 #include <string.h>
 
@@ -8,28 +8,28 @@
 enum { WATCH_MAX = 1 << 20, SHORT = 4 };
 
 void
-watch_init(struct watch *w)
+leakwatch_init(struct leakwatch *w)
 {
 	buf_init(&w->seen, WATCH_MAX);
 	buf_init(&w->hidden, WATCH_MAX);
 }
 
 void
-watch_free(struct watch *w)
+leakwatch_free(struct leakwatch *w)
 {
 	buf_free(&w->seen);
 	buf_free(&w->hidden);
 }
 
 void
-watch_saw(struct watch *w, const char *line, size_t n)
+leakwatch_saw(struct leakwatch *w, const char *line, size_t n)
 {
 	buf_add(&w->seen, line, n);
 	buf_addc(&w->seen, '\n');
 }
 
 void
-watch_hide(struct watch *w, const char *text, size_t n)
+leakwatch_hide(struct leakwatch *w, const char *text, size_t n)
 {
 	if (n < SHORT)
 		return;
@@ -38,18 +38,18 @@ watch_hide(struct watch *w, const char *text, size_t n)
 }
 
 void
-watch_hide_base64(struct watch *w, const char *text, size_t n)
+leakwatch_hide_base64(struct leakwatch *w, const char *text, size_t n)
 {
 	struct buf coded;
 
 	buf_init(&coded, WATCH_MAX);
 	sasl_encode(&coded, text, n);
-	watch_hide(w, buf_data(&coded), buf_len(&coded));
+	leakwatch_hide(w, buf_data(&coded), buf_len(&coded));
 	buf_free(&coded);
 }
 
 bool
-watch_has_seen(struct watch *w, const char *line)
+leakwatch_has_seen(struct leakwatch *w, const char *line)
 {
 	size_t n = strlen(line);
 
@@ -60,7 +60,7 @@ watch_has_seen(struct watch *w, const char *line)
 }
 
 const char *
-watch_leak(struct watch *w)
+leakwatch_leak(struct leakwatch *w)
 {
 	const char *seen = buf_str(&w->seen);
 	char *hidden, *end;
