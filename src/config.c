@@ -27,6 +27,7 @@ void
 config_init(struct config *c)
 {
 	*c = (struct config){
+	    .tls = {.level = TLS_MAY},
 	    .spool = xstrdup(SPOOLDIR),
 	    .hosts = xstrdup("/etc/hosts"),
 	    .resolv_conf = xstrdup("/etc/resolv.conf"),
@@ -52,20 +53,46 @@ free_targets(struct targets *ts)
 {
 	for (size_t i = 0; i < ts->n; i++) {
 		free(ts->v[i].host);
+		free(ts->v[i].user);
 		free(ts->v[i].pattern);
 	}
 	free(ts->v);
 }
 
+static void
+free_words(char **v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(v[i]);
+	free((void *)v);
+}
+
+static void
+free_tls(struct config *c)
+{
+	free_words(c->tls.fingerprints, c->tls.nfingerprints);
+	for (size_t i = 0; i < c->ntls_rules; i++) {
+		struct tls_policy *p = &c->tls_rules[i].policy;
+
+		free_words(p->fingerprints, p->nfingerprints);
+		free(c->tls_rules[i].name);
+	}
+	free(c->tls_rules);
+	free(c->ca);
+	free(c->client_cert);
+	free(c->client_key);
+	free(c->auth);
+	free_words(c->auth_in_clear, c->nauth_in_clear);
+}
+
 void
 config_free(struct config *c)
 {
+	free_tls(c);
 	free_targets(&c->relays);
 	free_targets(&c->fallbacks);
 	free_targets(&c->routes);
-	for (size_t i = 0; i < c->nnameservers; i++)
-		free(c->nameservers[i]);
-	free((void *)c->nameservers);
+	free_words(c->nameservers, c->nnameservers);
 	free(c->refuse);
 	free(c->path);
 	free(c->hostname);

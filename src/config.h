@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/tls.h"
 #include "proto/smtp.h"
 
 enum target_kind {
@@ -28,6 +29,10 @@ struct target { /* where a relay, route or fallback line points */
 	char *host; /* name, address in text form without [], domain, or path */
 	uint16_t port; /* 0: the default (`port` for smtp) */
 	int line; /* in the configuration file, for the log */
+	bool tls_first; /* smtps: TLS from the start (RFC 8314 3.3) */
+	bool
+	    submission; /* submission or smtps: a provider's server, verified unless a tls line says else */
+	char *user; /* of the URL: whose credentials; NULL: whichever are there for the host */
 	char *pattern; /* relay: sender pattern or NULL; route: the recipient domain */
 };
 
@@ -39,6 +44,11 @@ struct targets {
 struct net { /* refuse: address/prefix */
 	struct in6_addr ip; /* IPv4 as mapped */
 	unsigned bits; /* of 128 */
+};
+
+struct tls_rule { /* tls NAME LEVEL */
+	char *name; /* host or recipient domain; .NAME: those below it */
+	struct tls_policy policy;
 };
 
 struct config {
@@ -57,6 +67,13 @@ struct config {
 	int64_t warn_s; /* 4 h: when the sender hears of a delay; 0: never */
 	int connect_s, tls_s;
 	int patience_s[SMTP_NWAITS];
+	struct tls_policy tls; /* `tls LEVEL`; may */
+	struct tls_rule *tls_rules;
+	size_t ntls_rules, tls_rules_cap;
+	char *ca, *client_cert, *client_key; /* NULL: the system's; none; in the same file */
+	char *auth; /* file of credentials; NULL: the default one, if it is there */
+	char **auth_in_clear; /* hosts that may have them over clear text */
+	size_t nauth_in_clear, auth_in_clear_cap;
 	char *aliases, *postmaster;
 	uint64_t max_size; /* 0: any */
 	char *log;
@@ -78,6 +95,16 @@ int config_parse(
 /* config_value.c. Whether the sender matches a relay's `from` pattern: "*@example.org", "example.org", ".example.org",
  * "alice@example.org"; a domain without case; * and ? as in fnmatch(3); "<>" is the null sender. */
 bool config_sender_matches(const char *pattern, const char *sender);
+
+/*
+ * The policy for a host: the tls line for its name, else that for the recipient domain, else `verify`
+ * for a provider's server (submission, or credentials go there), else the default. domain NULL: none.
+ */
+const struct tls_policy *config_tls_policy(
+    const struct config *c, const char *host, const char *domain, bool provider);
+bool config_auth_in_clear(const struct config *c, const char *host);
+/* Whether some mail may need a CA store: a policy says verify, or a relay is a provider's. */
+bool config_wants_ca(const struct config *c);
 
 /* The name for EHLO, Message-ID and unqualified addresses: FQDN, or NULL if there is none. Asks
  * gethostname(2) once. Result valid while c is. */

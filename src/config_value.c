@@ -107,17 +107,73 @@ parse_host_port(const struct url *u, const char *s)
 	return bad(u, "behind the host belongs :PORT, from 1 to 65535, or nothing");
 }
 
+struct scheme {
+	const char *name;
+	uint16_t port; /* 0: the configured default */
+	bool tls_first, submission;
+};
+
+static const struct scheme schemes[] = {
+    {"smtp://", 0, false, false}, {"submission://", 587, false, true}, /* RFC 6409 */
+    {"smtps://", 465, true, true}, /* RFC 8314 7.3 */
+};
+
+static int
+hex_value(char c)
+{
+	const char *digits = "0123456789abcdef", *at = strchr(digits, str_lower((unsigned char)c));
+
+	return c != '\0' && at != NULL ? (int)(at - digits) : -1;
+}
+
+/* "me", "me@example.com", "me%40example.com" */
+static bool
+parse_user(const struct url *u, const char *s, size_t n)
+{
+	char *user = xmalloc(n + 1), *to = user;
+
+	u->t->user = user;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '%' && i + 2 < n && hex_value(s[i + 1]) >= 0 &&
+		    hex_value(s[i + 2]) >= 0) {
+			*to++ = (char)(hex_value(s[i + 1]) * 16 + hex_value(s[i + 2]));
+			i += 2;
+		} else if (s[i] == ':' || s[i] == '/') {
+			return bad(u,
+			    "no password here, where everybody can read it: it belongs in the "
+			    "auth file");
+		} else {
+			*to++ = s[i];
+		}
+	}
+	*to = '\0';
+	return (n > 0 && str_is_clean(user, strlen(user)) && strlen(user) == (size_t)(to - user)) ||
+	       bad(u, "before the @ belongs a user name");
+}
+
+/* [user@]host[:port] */
+static bool
+parse_smtp(struct url *u, const struct scheme *scheme)
+{
+	const char *rest = u->text + strlen(scheme->name), *at = strrchr(rest, '@');
+
+	u->t->kind = TARGET_HOST;
+	u->t->tls_first = scheme->tls_first;
+	u->t->submission = scheme->submission;
+	u->t->port = scheme->port;
+	if (at != NULL && !parse_user(u, rest, (size_t)(at - rest)))
+		return false;
+	return parse_host_port(u, at != NULL ? at + 1 : rest);
+}
+
 bool
 config_value_target(const char *url, struct target *t, char *why, size_t whysize)
 {
 	struct url u = {.text = url, .t = t, .why = why, .whysize = whysize};
 
-	if (str_starts(url, "smtps://") || str_starts(url, "submission://"))
-		return bad(&u, "TLS is not built in yet; only smtp:// (in clear) is");
-	if (str_starts(url, "smtp://")) {
-		t->kind = TARGET_HOST;
-		return parse_host_port(&u, url + strlen("smtp://"));
-	}
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (str_starts(url, schemes[i].name))
+			return parse_smtp(&u, &schemes[i]);
 	if (str_starts(url, "lmtp://")) {
 		t->kind = TARGET_LMTP_HOST;
 		if (!parse_host_port(&u, url + strlen("lmtp://")))
@@ -132,7 +188,8 @@ config_value_target(const char *url, struct target *t, char *why, size_t whysize
 		str_lowercase(t->host);
 		return config_value_domain(t->host) || bad(&u, "behind mx: belongs a domain");
 	}
-	return bad(&u, "write smtp://HOST[:PORT], smtp://[ADDRESS][:PORT], lmtp://HOST:PORT, "
+	return bad(&u, "write smtp://HOST[:PORT], submission://USER@HOST, smtps://USER@HOST, "
+		       "lmtp://HOST:PORT, "
 		       "lmtp:/PATH or mx:DOMAIN");
 }
 

@@ -17,6 +17,7 @@ struct peer {
 	unsigned open; /* connections, half-open ones too */
 	struct list waiting; /* the sites that want one more connection to it */
 	bool dead; /* could not be reached in this pass */
+	bool in_clear; /* TLS came to nothing there in this pass */
 	struct verdict why; /* ... because */
 };
 

@@ -560,6 +560,13 @@ add_hop(struct leg *l)
 	h->preference = l->fallback ? UINT16_MAX + 1U : l->preference;
 	h->lmtp = l->lmtp;
 	h->configured = l->target != NULL;
+	h->own_name = l->target != NULL && !l->from_mx;
+	if (h->own_name) {
+		h->tls_first = l->target->tls_first;
+		h->submission = l->target->submission;
+		h->user = l->target->user;
+	}
+	h->port = l->port;
 	rt->nfallback += l->fallback;
 	return h;
 }

@@ -24,7 +24,7 @@ struct router;
 struct route;
 
 struct hop { /* one address to try */
-	char *host; /* for people and, later, for TLS: name, or the address in text form */
+	char *host; /* for people and for TLS: name, or the address in text form */
 	char *
 	    peer; /* "192.0.2.1:25", "[2001:db8::1]:25" or a path: names the address, for limits and logs */
 	struct sockaddr_storage addr;
@@ -32,7 +32,11 @@ struct hop { /* one address to try */
 	unsigned preference;
 	bool lmtp;
 	bool
-	    configured; /* named by the configuration: may bear our own name (a server on this machine) */
+	    configured; /* named by the configuration: may bear our own name (this machine's server) */
+	bool own_name; /* ... itself, not by way of an MX record: credentials may go there */
+	bool tls_first, submission; /* as in struct target */
+	const char *user; /* of the URL, NULL: none */
+	uint16_t port;
 };
 
 /* config and hostname (ours, NULL: none) stay valid while the router lives. */

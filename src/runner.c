@@ -8,8 +8,6 @@
  */
 #include "runner.h"
 
-#include <sys/resource.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,10 +20,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "dns/dns.h"
 #include "net/reactor.h"
+#include "network.h"
 #include "queue.h"
-#include "route.h"
 #include "site.h"
 
 enum {
@@ -33,18 +30,14 @@ enum {
 	LINGER_MS = 2000, /* a user's runner waits so long for more of his mail */
 	GRACE_MS = 10000,
 	PROGRESS_MS = 250,
-	FILES_RESERVED = 40, /* descriptors: the spool, the log, standard ones, some air */
-	FILES_A_SESSION = 4, /* its socket, and the control file and body of what is on it */
-	LOOKUPS = 200,
 };
 
 static const char FULL[] = "full"; /* the lock of those who deliver everybody's mail */
 
 struct runner {
 	const struct runner_options *options;
-	struct reactor *reactor;
-	struct dns *dns;
-	struct router *router;
+	struct network network;
+	struct reactor *reactor; /* the network's */
 	struct sites *sites;
 	struct queue *queue;
 	struct watch signals, wake;
@@ -150,6 +143,7 @@ static void
 start_pass(struct runner *r)
 {
 	r->pass_ms = reactor_now(r->reactor);
+	auth_new_run(r->network.auth);
 	queue_start_pass(r->queue);
 }
 
@@ -267,45 +261,13 @@ on_progress(void *ctx)
 
 /* --- building and running ----------------------------------------------------------------- */
 
-/* How many sessions the limit on open files allows, and the same for lookups. */
 static void
-fit_files(const struct config *c, unsigned *sessions, size_t *lookups)
-{
-	struct rlimit rl;
-	rlim_t files, fit;
-
-	*sessions = c->sessions;
-	*lookups = LOOKUPS;
-	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
-		return;
-	if (rl.rlim_cur != rl.rlim_max) {
-		rl.rlim_cur = rl.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &rl);
-		getrlimit(RLIMIT_NOFILE, &rl);
-	}
-	if (rl.rlim_cur == RLIM_INFINITY)
-		return;
-	files = rl.rlim_cur > FILES_RESERVED ? rl.rlim_cur - FILES_RESERVED : 1;
-	if (*lookups > files / 5)
-		*lookups = files / 5 + 1;
-	fit = (files - (*lookups < files ? *lookups : 0)) / FILES_A_SESSION;
-	if (fit >= *sessions)
-		return;
-	*sessions = fit > 0 ? (unsigned)fit : 1;
-	log_warn("only %lu files may be open at once: %u sessions instead of %u",
-	    (unsigned long)rl.rlim_cur, *sessions, c->sessions);
-}
-
-static int
-build_lower(struct runner *r)
+build_sites(struct runner *r)
 {
 	struct config *c = r->options->config;
-	struct dns_options d = {
-	    .resolv_conf = c->nnameservers > 0 ? NULL : c->resolv_conf,
-	    .servers = (const char *const *)c->nameservers,
-	    .nservers = c->nnameservers,
-	};
 	struct sites_options s = {
+	    .network = &r->network.session,
+	    .sessions = r->network.sessions,
 	    .sessions_per_site = c->sessions_per_site,
 	    .connect_s = c->connect_s,
 	    .helo = config_hostname(c),
@@ -313,18 +275,9 @@ build_lower(struct runner *r)
 	    .bind6 = &c->bind6,
 	    .idle_ms = IDLE_MS,
 	};
-	char why[256];
 
-	fit_files(c, &s.sessions, &d.max_in_flight);
 	memcpy(s.patience_s, c->patience_s, sizeof(s.patience_s));
-	r->dns = dns_new(r->reactor, &d, why, sizeof(why));
-	if (r->dns == NULL) {
-		log_warn("%s: nameserver: %s", c->path, why);
-		return EX_CONFIG;
-	}
-	r->router = router_new(r->reactor, r->dns, c, config_hostname(c));
-	r->sites = sites_new(r->reactor, r->router, &s);
-	return EX_OK;
+	r->sites = sites_new(r->reactor, r->network.router, &s);
 }
 
 static void
@@ -419,10 +372,6 @@ tear_down(struct runner *r)
 		sys.close(r->wake_fd);
 	queue_free(&r->queue);
 	sites_free(&r->sites);
-	router_free(&r->router);
-	dns_free(&r->dns);
-	while (reactor_turn(r->reactor)) /* what frees itself from a task */
-		;
 }
 
 static int
@@ -433,6 +382,18 @@ outcome(const struct runner *r)
 	if (r->reload && r->signalled == 0)
 		return RUNNER_RELOAD;
 	return queue_failed(r->queue) ? EX_TEMPFAIL : EX_OK;
+}
+
+static void
+init(struct runner *r)
+{
+	watch_init(&r->signals, on_signals, r);
+	watch_init(&r->wake, on_wake, r);
+	timer_init(&r->interval, on_interval, r);
+	timer_init(&r->linger, on_linger, r);
+	timer_init(&r->grace, on_grace, r);
+	timer_init(&r->progress, on_progress, r);
+	r->started_ms = clock_mono_ms();
 }
 
 int
@@ -447,15 +408,10 @@ runner_run(const struct runner_options *o)
 		log_warn("cannot make a pipe: %s", strerror(errno));
 		return EX_TEMPFAIL;
 	}
-	r.reactor = reactor_new();
-	watch_init(&r.signals, on_signals, &r);
-	watch_init(&r.wake, on_wake, &r);
-	timer_init(&r.interval, on_interval, &r);
-	timer_init(&r.linger, on_linger, &r);
-	timer_init(&r.grace, on_grace, &r);
-	timer_init(&r.progress, on_progress, &r);
-	r.started_ms = clock_mono_ms();
-	if ((rc = build_lower(&r)) == EX_OK) {
+	if ((rc = network_open(&r.network, o->config, o->spool)) == EX_OK) {
+		r.reactor = r.network.reactor;
+		init(&r);
+		build_sites(&r);
 		build_queue(&r);
 		watch_all(&r);
 		loop(&r);
@@ -463,8 +419,8 @@ runner_run(const struct runner_options *o)
 		if (o->progress)
 			show_progress(&r, true);
 		tear_down(&r);
+		network_close(&r.network, o->spool);
 	}
 	signals_end();
-	reactor_free(&r.reactor);
 	return rc;
 }

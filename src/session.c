@@ -1,7 +1,7 @@
 /*
  * session.c: conn + smtp engine: moves bytes and deadlines between them.
  */
-#include "session.h"
+#include "session_impl.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -27,28 +27,6 @@ struct flight { /* a job handed to the engine */
 	size_t nrcpts;
 	off_t offset; /* of the body, read so far */
 };
-
-struct session {
-	struct list link; /* the owner's */
-	struct reactor *reactor;
-	struct conn *conn;
-	struct smtp *smtp;
-	struct session_options options;
-	const struct session_ops *ops;
-	void *ctx;
-	struct task task;
-	struct list flights;
-	char *relay;
-	unsigned delivered, jobs;
-	int64_t started_ms;
-	unsigned serial; /* of the patience the deadline was set for */
-	int patience_s;
-	int stop; /* 0; 1: as soon as what is past its dot is answered; 2: now */
-	bool ready, closed, blocked;
-	int write_errno; /* input is read to its end before that is judged */
-};
-
-static void pump(struct session *s);
 
 /* --- jobs --------------------------------------------------------------------------------- */
 
@@ -149,15 +127,29 @@ finish(struct session *s, const struct smtp_event *e)
 	s->ops->finished(s->ctx, s, j, e->verdict, e->again);
 }
 
-static void
-close_session(struct session *s, const struct smtp_event *e)
+void
+session_end(struct session *s, const struct session_end *end)
 {
 	s->closed = true;
 	if (!list_empty(&s->flights))
 		bug("a session closed with mail in flight");
+	auth_release(&s->query);
 	conn_close(&s->conn);
-	s->ops->closed(s->ctx, s, e->verdict, e->benign, e->behind_dot);
+	s->ops->closed(s->ctx, s, end);
 	task_queue(s->reactor, &s->task); /* frees it */
+}
+
+static void
+on_close(struct session *s, const struct smtp_event *e)
+{
+	struct session_end end = {
+	    .verdict = e->verdict,
+	    .benign = e->benign,
+	    .behind_dot = e->behind_dot,
+	    .tls_failed = e->tls_failed,
+	};
+
+	session_end(s, &end);
 }
 
 static void
@@ -167,9 +159,11 @@ handle(struct session *s, const struct smtp_event *e)
 
 	switch (e->type) {
 	case SMTP_STARTTLS:
-		bug("STARTTLS, which was not asked for");
+		session_start_tls(s);
+		break;
 	case SMTP_READY:
 		s->ready = true;
+		auth_release(&s->query); /* the secret has done its work */
 		break;
 	case SMTP_SETTLED:
 		f = flight_of(s, e->mail);
@@ -182,7 +176,7 @@ handle(struct session *s, const struct smtp_event *e)
 		finish(s, e);
 		break;
 	case SMTP_CLOSE:
-		close_session(s, e);
+		on_close(s, e);
 		break;
 	case SMTP_NONE:
 		break;
@@ -230,6 +224,8 @@ set_deadline(struct session *s)
 	unsigned serial = s->serial;
 	int patience_s = smtp_patience(s->smtp, &serial);
 
+	if (s->shaking) /* the handshake has a deadline of its own */
+		return;
 	if (serial == s->serial && patience_s == s->patience_s)
 		return;
 	s->serial = serial;
@@ -239,8 +235,8 @@ set_deadline(struct session *s)
 }
 
 /* Events first, then new jobs, then one write for all that came of it. */
-static void
-pump(struct session *s)
+void
+session_pump(struct session *s)
 {
 	int writes = 0;
 
@@ -302,6 +298,8 @@ on_conn(void *ctx, enum conn_event event)
 {
 	struct session *s = ctx;
 
+	if (session_tls_event(s, event))
+		return;
 	if (event == CONN_DEADLINE) {
 		s->patience_s = 0;
 		smtp_timeout(s->smtp);
@@ -309,7 +307,7 @@ on_conn(void *ctx, enum conn_event event)
 		receive(s);
 	}
 	if (!s->closed)
-		pump(s);
+		session_pump(s);
 }
 
 /* --- the outside -------------------------------------------------------------------------- */
@@ -318,6 +316,7 @@ static void
 session_free(struct session *s)
 {
 	smtp_free(&s->smtp);
+	auth_release(&s->query);
 	free(s->relay);
 	free(s);
 }
@@ -331,11 +330,15 @@ on_task(void *ctx)
 		session_free(s);
 		return;
 	}
+	if (s->smtp == NULL) {
+		session_prepare(s);
+		return;
+	}
 	if (s->stop == 2)
 		smtp_lost(s->smtp, "stopped");
 	else if (s->stop == 1)
 		smtp_stop(s->smtp);
-	pump(s);
+	session_pump(s);
 }
 
 static void
@@ -372,24 +375,36 @@ address_literal(const struct conn *c, char *dst, size_t size)
 	snprintf(dst, size, "[%s]", ip);
 }
 
+void
+session_start_engine(struct session *s, struct smtp_options *so)
+{
+	const struct session_options *o = &s->options;
+	char literal[INET6_ADDRSTRLEN + 8];
+
+	if (o->helo == NULL)
+		address_literal(s->conn, literal, sizeof(literal));
+	so->helo = o->helo != NULL ? o->helo : literal;
+	so->lmtp = o->hop->lmtp;
+	so->loop_ok = o->hop->configured;
+	so->may_pipeline = true;
+	so->one_behind_dot = o->one_behind_dot;
+	memcpy(so->patience_s, o->patience_s, sizeof(so->patience_s));
+	s->smtp = smtp_new(so);
+	if (log_is_verbose())
+		smtp_trace(s->smtp, on_trace, s);
+	session_pump(s);
+}
+
 struct session *
 session_new(struct reactor *r, struct conn *c, const struct session_options *o,
     const struct session_ops *ops, void *ctx)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
-	struct smtp_options so = {.may_pipeline = true};
-	char literal[INET6_ADDRSTRLEN + 8];
 	size_t n = strlen(o->hop->host) + strlen(o->hop->peer) + 1;
 
-	if (o->helo == NULL)
-		address_literal(c, literal, sizeof(literal));
-	so.helo = o->helo != NULL ? o->helo : literal;
-	so.lmtp = o->hop->lmtp;
-	so.loop_ok = o->hop->configured;
-	so.one_behind_dot = o->one_behind_dot;
-	memcpy(so.patience_s, o->patience_s, sizeof(so.patience_s));
 	list_init(&s->link);
 	list_init(&s->flights);
+	auth_query_init(&s->query);
 	s->reactor = r;
 	s->conn = c;
 	s->options = *o;
@@ -398,9 +413,6 @@ session_new(struct reactor *r, struct conn *c, const struct session_options *o,
 	s->relay = xmalloc(n);
 	snprintf(s->relay, n, "%s%s", o->hop->host, o->hop->peer);
 	s->started_ms = reactor_now(r);
-	s->smtp = smtp_new(&so);
-	if (log_is_verbose())
-		smtp_trace(s->smtp, on_trace, s);
 	task_init(&s->task, on_task, s);
 	conn_handler(c, on_conn, s);
 	task_queue(r, &s->task);
@@ -419,7 +431,10 @@ session_quit(struct session *s)
 {
 	if (s->closed)
 		return;
-	smtp_quit(s->smtp);
+	if (s->smtp != NULL)
+		smtp_quit(s->smtp);
+	else
+		s->stop = 1;
 	task_queue(s->reactor, &s->task);
 }
 
@@ -430,6 +445,12 @@ session_stop(struct session *s, bool hard)
 		return;
 	s->stop = hard ? 2 : 1;
 	task_queue(s->reactor, &s->task);
+}
+
+const char *
+session_relay(const struct session *s)
+{
+	return s->relay;
 }
 
 bool
@@ -447,7 +468,7 @@ session_is_idle(const struct session *s)
 size_t
 session_in_flight(const struct session *s)
 {
-	return smtp_in_flight(s->smtp);
+	return s->smtp != NULL ? smtp_in_flight(s->smtp) : 0;
 }
 
 size_t

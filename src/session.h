@@ -12,15 +12,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth.h"
 #include "base/verdict.h"
+#include "config.h"
 #include "job.h"
 #include "net/conn.h"
+#include "net/tls.h"
 #include "proto/smtp.h"
 #include "route.h"
 
 struct session;
 
+struct session_network { /* stays valid while sessions live */
+	const struct config *config; /* TLS policies */
+	struct tls *tls; /* NULL: none of it, as far as the policy allows */
+	struct auth *auth; /* NULL: no credentials */
+};
+
 struct session_options {
+	const struct session_network *network; /* NULL: clear text, no credentials */
+	const char *domain; /* the recipients', for its TLS policy; NULL: the host's counts alone */
+	bool
+	    in_clear; /* TLS failed at this host before: not again where the policy leaves the choice */
 	const char *helo; /* NULL: this end's address literal */
 	bool one_behind_dot;
 	int patience_s[SMTP_NWAITS];
@@ -28,6 +41,12 @@ struct session_options {
 	size_t hop_index;
 	int64_t connect_ms;
 	unsigned long number; /* for -v, to tell conversations apart */
+};
+
+struct session_end { /* how it closed */
+	const struct verdict *verdict; /* SENT: in order */
+	bool benign, behind_dot; /* as SMTP_CLOSE has it */
+	bool tls_failed; /* it may be tried once in the clear */
 };
 
 struct session_ops {
@@ -40,8 +59,7 @@ struct session_ops {
 	void (*finished)(
 	    void *ctx, struct session *s, struct job *j, const struct verdict *host, bool again);
 	void (*idle)(void *ctx, struct session *s); /* greeted, and nothing to do */
-	void (*closed)(
-	    void *ctx, struct session *s, const struct verdict *v, bool benign, bool behind_dot);
+	void (*closed)(void *ctx, struct session *s, const struct session_end *end);
 };
 
 struct session *session_new(struct reactor *r, struct conn *c, const struct session_options *o,
@@ -50,6 +68,7 @@ void session_kick(struct session *s); /* there may be a job */
 void session_quit(struct session *s); /* QUIT once what is in flight is answered */
 void session_stop(struct session *s, bool hard);
 
+const char *session_relay(const struct session *s); /* "mx.example.net[192.0.2.1]:25" */
 bool session_is_ready(const struct session *s); /* greeted */
 bool session_is_idle(const struct session *s); /* ready, and nothing in flight */
 size_t session_in_flight(const struct session *s);

@@ -414,6 +414,9 @@ start_session(struct site *s, struct conn *conn, size_t index, int64_t connect_m
 
 	route_hop(s->route, index, &h);
 	so.hop = h;
+	so.network = s->sites->options.network;
+	so.domain = h->own_name ? NULL : s->domain;
+	so.in_clear = peers_get(&s->sites->peers, h->peer)->in_clear;
 	memcpy(so.patience_s, s->sites->options.patience_s, sizeof(so.patience_s));
 	session = session_new(s->sites->reactor, conn, &so, &session_ops, s);
 	list_add_tail(&s->sessions, session_link(session));
@@ -608,20 +611,27 @@ on_idle(void *ctx, struct session *session)
 }
 
 static void
-on_closed(void *ctx, struct session *session, const struct verdict *v, bool benign, bool behind_dot)
+on_closed(void *ctx, struct session *session, const struct session_end *end)
 {
 	struct site *s = ctx;
+	const struct verdict *v = end->verdict;
 	size_t hop = session_hop(session);
+	struct peer *p = peer_of(s, hop);
 	bool served = session_delivered(session) > 0;
 
 	list_remove(session_link(session));
 	s->nsessions--;
 	slot_release(s->sites);
-	peer_release(peer_of(s, hop));
-	s->no_dot_ahead |= behind_dot;
-	/* a server that hangs up politely before it has served anything does not do so again and again */
-	if (v->fate != FATE_SENT && !(benign && served) && !s->sites->stopping)
+	peer_release(p);
+	s->no_dot_ahead |= end->behind_dot;
+	if (end->tls_failed && !p->in_clear) {
+		log_info("%s: without TLS there for the rest of this pass: %s",
+		    session_relay(session), v->text);
+		p->in_clear = true;
+	} else if (v->fate != FATE_SENT && !(end->benign && served) && !s->sites->stopping) {
+		/* who hangs up politely before he has served anything does not do so again and again */
 		hop_trouble(s, hop, v, served);
+	}
 	site_wake(s);
 }
 

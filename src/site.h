@@ -17,8 +17,10 @@
 
 struct site;
 struct sites;
+struct session_network;
 
 struct sites_options {
+	const struct session_network *network; /* NULL: clear text, no credentials */
 	unsigned sessions, sessions_per_site; /* at once: in all; for a site, and for an address */
 	int connect_s;
 	int patience_s[SMTP_NWAITS];

@@ -479,3 +479,42 @@ spool_runner_present(struct spool *sp, const char *name)
 	spool_close_fd(&fd);
 	return r == -1;
 }
+
+/* --- state --- */
+
+/* Its name in tmp/ while it is written; what a crash leaves there is cleaned like anything else. */
+static void
+state_name(char dst[SPOOL_NAME_MAX + 16], const char *name)
+{
+	snprintf(dst, SPOOL_NAME_MAX + 16, "%.40s.%ld", name, (long)getpid());
+}
+
+int
+spool_state_open(struct spool *sp, const char *name)
+{
+	struct stat st;
+
+	return spool_open_file(sp->dir, name, O_RDONLY, &st);
+}
+
+int
+spool_state_create(struct spool *sp, const char *name)
+{
+	char own[SPOOL_NAME_MAX + 16];
+
+	state_name(own, name);
+	durable_unlink(sp->tmp, own);
+	return spool_create(sp, sp->tmp, own, 0);
+}
+
+int
+spool_state_replace(struct spool *sp, const char *name, int fd)
+{
+	char own[SPOOL_NAME_MAX + 16];
+	int rc;
+
+	state_name(own, name);
+	rc = durable_rename(sp->tmp, own, sp->dir, name);
+	spool_close_fd(&fd);
+	return rc;
+}

@@ -122,6 +122,13 @@ int spool_remove_body(struct spool *sp, const char *msgid);
 
 bool spool_ballast_ok(struct spool *sp); /* present, or made again now; false: still full */
 
+/* --- small files of state that may be lost, in the spool's own directory --- */
+
+int spool_state_open(struct spool *sp, const char *name); /* O_RDONLY, or -1 */
+/* A new one to write, mode 0600; it takes the name when it is replaced. Closes fd in any case. */
+int spool_state_create(struct spool *sp, const char *name);
+int spool_state_replace(struct spool *sp, const char *name, int fd);
+
 /* --- who runs --- */
 
 int spool_wake_open(struct spool *sp); /* the FIFO, O_RDWR|O_NONBLOCK */

@@ -234,17 +234,71 @@ START_TEST(relays_have_an_order_and_sender_patterns)
 }
 END_TEST
 
-START_TEST(what_needs_tls_is_refused_and_never_passed_over)
+#define HEX64 "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+
+START_TEST(a_tls_line_that_is_not_understood_is_refused)
 {
-	static const char *const lines[] = {"tls example.com verify", "tls verify", "tls must",
-	    "tls relay.example.net fingerprint sha256:00", "ca /etc/ssl/cert.pem",
-	    "client-cert /etc/x /etc/y", "auth /etc/sortie/auth", "relay smtps://a",
-	    "relay submission://a", "fallback smtps://a:465", "route a.example submission://a",
-	    "ca"};
+	static const char *const lines[] = {"tls must", "tls example.com", "tls example.com must",
+	    "tls relay.example.net fingerprint sha256:00", "tls relay.example.net fingerprint",
+	    "tls fingerprint sha256:" HEX64, "tls verify quickly", "tls none old", "ca",
+	    "ca cert.pem", "client-cert /a b", "auth auth", "auth-in-clear"};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		refused(lines[i], "x.conf:1: ", "not built in yet");
-	ok("tls may\ntls none\n");
+		refused(lines[i], "x.conf:1: ", "");
+	refused("relay submission://me:geheim@a.example", "x.conf:1: ", "auth file");
+	refused("relay submission://@a.example", "x.conf:1: ", "user");
+}
+END_TEST
+
+static enum tls_level
+level(const char *host, const char *domain, bool provider)
+{
+	return config_tls_policy(&c, host, domain, provider)->level;
+}
+
+START_TEST(the_policy_for_a_host_is_the_nearest_line)
+{
+	static const char text[] = "tls encrypt\ntls mx.example.com none\ntls .example.com may\n"
+				   "tls example.org fingerprint sha256:" HEX64 " sha256:" HEX64
+				   "\ntls old.example verify old\n";
+
+	ck_assert_int_eq(level("mx.a.example", "a.example", false), TLS_MAY);
+	ck_assert_int_eq(level("smtp.a.example", NULL, true), TLS_VERIFY);
+	ok(text);
+	ck_assert_int_eq(level("mx.a.example", "a.example", false), TLS_ENCRYPT);
+	ck_assert_int_eq(level("smtp.a.example", NULL, true), TLS_VERIFY);
+	ck_assert_int_eq(level("MX.example.com", "a.example", false), TLS_NONE);
+	ck_assert_int_eq(level("b.example.com", "a.example", true), TLS_MAY);
+	ck_assert_int_eq(level("example.com", "a.example", false), TLS_ENCRYPT);
+	ck_assert_int_eq(level("mx.b.example", "example.org", false), TLS_FINGERPRINT);
+	ck_assert_uint_eq(config_tls_policy(&c, "x", "example.org", false)->nfingerprints, 2);
+	ck_assert(config_tls_policy(&c, "old.example", NULL, false)->old_versions);
+	ck_assert(!config_tls_policy(&c, "x", NULL, false)->old_versions);
+}
+END_TEST
+
+START_TEST(a_providers_server_is_one_line)
+{
+	static const char text[] = "relay submission://me@example.com@smtp.example.com\n"
+				   "relay smtps://me%40example.net@[192.0.2.1]:4465\n"
+				   "relay smtp://relay.example.org\n"
+				   "auth-in-clear .lan.example\n";
+
+	ck_assert(!config_wants_ca(&c));
+	ok(text);
+	ck_assert_str_eq(c.relays.v[0].user, "me@example.com");
+	ck_assert_str_eq(c.relays.v[0].host, "smtp.example.com");
+	ck_assert_uint_eq(c.relays.v[0].port, 587);
+	ck_assert(c.relays.v[0].submission && !c.relays.v[0].tls_first);
+	ck_assert_str_eq(c.relays.v[1].user, "me@example.net");
+	ck_assert_int_eq(c.relays.v[1].kind, TARGET_ADDRESS);
+	ck_assert_uint_eq(c.relays.v[1].port, 4465);
+	ck_assert(c.relays.v[1].submission && c.relays.v[1].tls_first);
+	ck_assert_ptr_null(c.relays.v[2].user);
+	ck_assert(!c.relays.v[2].submission);
+	ck_assert(config_wants_ca(&c));
+	ck_assert(config_auth_in_clear(&c, "smtp.LAN.example"));
+	ck_assert(!config_auth_in_clear(&c, "lan.example"));
 }
 END_TEST
 
@@ -413,7 +467,9 @@ suite_config(void)
 	tcase_add_loop_test(
 	    t, bad_urls_are_refused, 0, (int)(sizeof(bad_urls) / sizeof(bad_urls[0])));
 	tcase_add_test(t, relays_have_an_order_and_sender_patterns);
-	tcase_add_test(t, what_needs_tls_is_refused_and_never_passed_over);
+	tcase_add_test(t, a_tls_line_that_is_not_understood_is_refused);
+	tcase_add_test(t, the_policy_for_a_host_is_the_nearest_line);
+	tcase_add_test(t, a_providers_server_is_one_line);
 	tcase_add_loop_test(t, errors_name_file_and_line_and_what_to_do, 0,
 	    (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_test(t, a_nul_byte_and_too_many_words_are_refused);

@@ -1,0 +1,77 @@
+/*
+ * config_tls.c: which TLS policy holds for whom.
+ */
+#include <string.h>
+
+#include "base/str.h"
+#include "config.h"
+
+static const struct tls_policy verify = {.level = TLS_VERIFY};
+
+static bool
+covers(const char *rule, const char *name)
+{
+	if (name == NULL)
+		return false;
+	if (rule[0] == '.')
+		return strlen(name) > strlen(rule) && str_ends_i(name, rule);
+	return str_eqi(rule, name);
+}
+
+/* The rule for exactly this name before one for a domain above it. */
+static const struct tls_policy *
+rule_for(const struct config *c, const char *name)
+{
+	for (int below = 0; below < 2; below++)
+		for (size_t i = 0; i < c->ntls_rules; i++)
+			if ((c->tls_rules[i].name[0] == '.') == (below == 1) &&
+			    covers(c->tls_rules[i].name, name))
+				return &c->tls_rules[i].policy;
+	return NULL;
+}
+
+const struct tls_policy *
+config_tls_policy(const struct config *c, const char *host, const char *domain, bool provider)
+{
+	const struct tls_policy *p = rule_for(c, host);
+
+	if (p == NULL)
+		p = rule_for(c, domain);
+	if (p == NULL)
+		p = provider ? &verify : &c->tls;
+	return p;
+}
+
+bool
+config_auth_in_clear(const struct config *c, const char *host)
+{
+	for (size_t i = 0; i < c->nauth_in_clear; i++)
+		if (covers(c->auth_in_clear[i], host))
+			return true;
+	return false;
+}
+
+static bool
+provider_among(const struct config *c, const struct targets *ts)
+{
+	for (size_t i = 0; i < ts->n; i++) {
+		const struct target *t = &ts->v[i];
+
+		if ((t->submission || t->user != NULL) &&
+		    config_tls_policy(c, t->host, NULL, true)->level == TLS_VERIFY)
+			return true;
+	}
+	return false;
+}
+
+bool
+config_wants_ca(const struct config *c)
+{
+	if (c->tls.level == TLS_VERIFY)
+		return true;
+	for (size_t i = 0; i < c->ntls_rules; i++)
+		if (c->tls_rules[i].policy.level == TLS_VERIFY)
+			return true;
+	return provider_among(c, &c->relays) || provider_among(c, &c->fallbacks) ||
+	       provider_among(c, &c->routes);
+}

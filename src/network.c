@@ -1,0 +1,164 @@
+/*
+ * network.c: what every conversation with the outside needs.
+ */
+#include "network.h"
+
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc/sortie"
+#endif
+
+enum {
+	FILES_RESERVED = 40, /* descriptors: the spool, the log, standard ones, some air */
+	FILES_A_SESSION = 4, /* its socket, and the control file and body of what is on it */
+	LOOKUPS = 200,
+};
+
+/* In the spool: TLS sessions of earlier runs, to be resumed. */
+static const char sessions_file[] = "tls-sessions";
+
+/* How many sessions the limit on open files allows, and the same for lookups. */
+static void
+fit_files(const struct config *c, unsigned *sessions, size_t *lookups)
+{
+	struct rlimit rl;
+	rlim_t files, fit;
+
+	*sessions = c->sessions;
+	*lookups = LOOKUPS;
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return;
+	if (rl.rlim_cur != rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+		getrlimit(RLIMIT_NOFILE, &rl);
+	}
+	if (rl.rlim_cur == RLIM_INFINITY)
+		return;
+	files = rl.rlim_cur > FILES_RESERVED ? rl.rlim_cur - FILES_RESERVED : 1;
+	if (*lookups > files / 5)
+		*lookups = files / 5 + 1;
+	fit = (files - (*lookups < files ? *lookups : 0)) / FILES_A_SESSION;
+	if (fit >= *sessions)
+		return;
+	*sessions = fit > 0 ? (unsigned)fit : 1;
+	log_warn("only %lu files may be open at once: %u sessions instead of %u",
+	    (unsigned long)rl.rlim_cur, *sessions, c->sessions);
+}
+
+static int
+open_dns(struct network *n)
+{
+	struct config *c = n->config;
+	struct dns_options d = {
+	    .resolv_conf = c->nnameservers > 0 ? NULL : c->resolv_conf,
+	    .servers = (const char *const *)c->nameservers,
+	    .nservers = c->nnameservers,
+	};
+	char why[256];
+
+	fit_files(c, &n->sessions, &d.max_in_flight);
+	n->dns = dns_new(n->reactor, &d, why, sizeof(why));
+	if (n->dns != NULL)
+		return EX_OK;
+	log_warn("%s: nameserver: %s", c->path, why);
+	return EX_CONFIG;
+}
+
+/* A policy that asks for verification and nothing to verify with is an error now, not silence later. */
+static int
+open_tls(struct network *n, struct spool *sp)
+{
+	const struct config *c = n->config;
+	struct tls_options o = {.ca = c->ca, .cert = c->client_cert, .key = c->client_key};
+	char why[512];
+	int fd;
+
+	n->tls = tls_new(&o, why, sizeof(why));
+	if (n->tls == NULL || (config_wants_ca(c) && !tls_has_ca(n->tls, why, sizeof(why)))) {
+		log_warn("%s: TLS: %s", c->path, why);
+		return EX_CONFIG;
+	}
+	if (sp != NULL && (fd = spool_state_open(sp, sessions_file)) >= 0) {
+		tls_sessions_load(n->tls, fd);
+		sys.close(fd);
+	}
+	return EX_OK;
+}
+
+static int
+open_auth(struct network *n)
+{
+	const struct config *c = n->config;
+	const struct passwd *pw = getpwuid(geteuid());
+	struct auth_options o = {
+	    .path = c->auth != NULL ? c->auth : SYSCONFDIR "/auth",
+	    .missing_ok = c->auth == NULL,
+	    .home = pw != NULL ? pw->pw_dir : NULL,
+	    .user = pw != NULL ? pw->pw_name : NULL,
+	};
+	char why[512];
+
+	n->auth = auth_new(n->reactor, &o);
+	if (auth_check(n->auth, why, sizeof(why)) == 0)
+		return EX_OK;
+	log_warn("%s", why);
+	return EX_CONFIG;
+}
+
+int
+network_open(struct network *n, struct config *c, struct spool *sp)
+{
+	int rc;
+
+	memset(n, 0, sizeof(*n));
+	n->config = c;
+	n->reactor = reactor_new();
+	if ((rc = open_dns(n)) == EX_OK && (rc = open_tls(n, sp)) == EX_OK)
+		rc = open_auth(n);
+	if (rc != EX_OK) {
+		network_close(n, NULL);
+		return rc;
+	}
+	n->router = router_new(n->reactor, n->dns, c, config_hostname(c));
+	n->session = (struct session_network){.config = c, .tls = n->tls, .auth = n->auth};
+	return EX_OK;
+}
+
+static void
+save_sessions(struct network *n, struct spool *sp)
+{
+	int fd;
+
+	if (!tls_sessions_changed(n->tls))
+		return;
+	fd = spool_state_create(sp, sessions_file);
+	if (fd >= 0 && tls_sessions_save(n->tls, fd) == 0 &&
+	    spool_state_replace(sp, sessions_file, fd) == 0)
+		return;
+	log_warn("cannot keep the TLS sessions: %s", strerror(errno));
+}
+
+void
+network_close(struct network *n, struct spool *sp)
+{
+	if (sp != NULL && n->tls != NULL)
+		save_sessions(n, sp);
+	router_free(&n->router);
+	auth_free(&n->auth);
+	dns_free(&n->dns);
+	while (reactor_turn(n->reactor)) /* what frees itself from a task */
+		;
+	tls_free(&n->tls);
+	reactor_free(&n->reactor);
+}
