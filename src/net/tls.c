@@ -34,6 +34,8 @@ enum {
 	RECVS_A_CALL =
 	    64, /* records without content cost work too, and there may be no end of them */
 	DEPTH_MAX = 10, /* of a chain */
+	LIFETIME_S = 7200, /* of a session, unless the server says otherwise */
+	LIFETIME_MAX_S = 86400,
 };
 
 struct tls {
@@ -88,12 +90,23 @@ make_key(struct tls_conn *c, unsigned port)
 		snprintf(c->key + 2 * i, 3, "%02x", digest[i]);
 }
 
+/* As the server says, within reason (RFC 8446 4.6.1 allows a week); sessions without a ticket are
+ * in its memory and say nothing. */
+static int64_t
+lifetime_s(const SSL_SESSION *s)
+{
+	unsigned long hint = SSL_SESSION_get_ticket_lifetime_hint(s);
+
+	if (hint == 0)
+		return LIFETIME_S;
+	return hint < LIFETIME_MAX_S ? (int64_t)hint : LIFETIME_MAX_S;
+}
+
 /* OpenSSL has a session that could be resumed; with TLS 1.3 this comes after the handshake. */
 static int
 on_new_session(SSL *ssl, SSL_SESSION *s)
 {
 	struct tls_conn *c = SSL_get_app_data(ssl);
-	int64_t expires = clock_wall_s() + (int64_t)SSL_SESSION_get_timeout(s);
 	unsigned char *der = NULL;
 	int n;
 
@@ -101,7 +114,7 @@ on_new_session(SSL *ssl, SSL_SESSION *s)
 		return 0;
 	n = i2d_SSL_SESSION(s, &der);
 	if (n > 0)
-		tickets_put(c->tls->tickets, c->key, der, (size_t)n, expires,
+		tickets_put(c->tls->tickets, c->key, der, (size_t)n, clock_wall_s() + lifetime_s(s),
 		    SSL_SESSION_get_protocol_version(s) >= TLS1_3_VERSION);
 	OPENSSL_free(der);
 	return 0; /* we keep no reference */
@@ -115,7 +128,24 @@ has_expired(const X509 *x)
 	return x != NULL && X509_cmp_time(X509_get0_notAfter(x), &now) <= 0;
 }
 
-/* A session outlives a certificate's last day by nothing: then there is a handshake to see it. */
+static bool
+found_trusted(long verify_result)
+{
+	return verify_result == X509_V_OK || verify_result == X509_V_ERR_HOSTNAME_MISMATCH;
+}
+
+/* It remembers that the certificate was good: only as long as that is so. */
+static bool
+use_session(struct tls_conn *c, SSL_SESSION *s)
+{
+	if (s == NULL || SSL_set_session(c->ssl, s) != 1)
+		return false;
+	if (!found_trusted(SSL_get_verify_result(c->ssl)) || !has_expired(SSL_SESSION_get0_peer(s)))
+		return true;
+	SSL_set_session(c->ssl, NULL);
+	return false;
+}
+
 static void
 offer_session(struct tls_conn *c)
 {
@@ -125,12 +155,11 @@ offer_session(struct tls_conn *c)
 	while ((der = tickets_take(c->tls->tickets, c->key, clock_wall_s(), &n)) != NULL) {
 		const unsigned char *p = der;
 		SSL_SESSION *s = d2i_SSL_SESSION(NULL, &p, (long)n);
-		bool good = s != NULL && !has_expired(SSL_SESSION_get0_peer(s)) &&
-			    SSL_set_session(c->ssl, s) == 1;
+		bool used = use_session(c, s);
 
 		SSL_SESSION_free(s);
 		free(der);
-		if (good)
+		if (used)
 			return;
 		tickets_drop(c->tls->tickets, c->key);
 	}
@@ -165,7 +194,7 @@ on_chain(X509_STORE_CTX *ctx, void *unused)
 	if (error != X509_V_OK)
 		tls_explain(error, fault, &c->name, c->facts.why, sizeof(c->facts.why));
 	X509_STORE_CTX_set_error(ctx, error);
-	c->facts.trusted = error == X509_V_OK || error == X509_V_ERR_HOSTNAME_MISMATCH;
+	c->facts.trusted = found_trusted(error);
 	tls_describe(leaf, &c->facts);
 	if (c->policy->level == TLS_VERIFY)
 		return error == X509_V_OK;
@@ -318,6 +347,11 @@ security_level(const struct tls_policy *p)
 static void
 configure(struct tls_conn *c)
 {
+	/* Servers that do not know RFC 5746 can be made to take somebody else's bytes for the start
+	 * of ours: nothing that matters where anybody could be the server. We never renegotiate. */
+	if (c->policy->level == TLS_MAY || c->policy->level == TLS_ENCRYPT ||
+	    c->policy->old_versions)
+		SSL_set_options(c->ssl, SSL_OP_LEGACY_SERVER_CONNECT);
 	SSL_set_security_level(c->ssl, security_level(c->policy));
 	SSL_set_min_proto_version(c->ssl, c->policy->old_versions ? TLS1_VERSION : TLS1_2_VERSION);
 	X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), (time_t)clock_wall_s());
@@ -443,7 +477,7 @@ note_facts(struct tls_conn *c)
 	if (leaf == NULL)
 		return; /* there is no cipher without one among OpenSSL's defaults */
 	tls_describe(leaf, f);
-	f->trusted = result == X509_V_OK || result == X509_V_ERR_HOSTNAME_MISMATCH;
+	f->trusted = found_trusted(result);
 	f->verified = c->policy->level == TLS_FINGERPRINT
 			  ? tls_fingerprint_listed(leaf, c->policy)
 			  : result == X509_V_OK && tls_name_matches(&c->name, leaf);

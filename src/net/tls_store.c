@@ -53,7 +53,7 @@ mix(unsigned char digest[TLS_DIGEST], const void *data, size_t n)
 	EVP_MD_CTX_free(md);
 }
 
-/* The whole file; false and errno. Empty counts as an error: EINVAL. */
+/* The whole file; false and errno. */
 static bool
 read_file(int fd, struct buf *b)
 {

@@ -74,11 +74,15 @@ parse_fingerprint(const char *s, unsigned char out[32])
 		return false;
 	s += strlen("sha256:");
 	for (size_t i = 0; i < 32; i++) {
+		int high, low;
+
 		if (i > 0 && *s == ':')
 			s++;
-		if (hex_value(s[0]) < 0 || hex_value(s[1]) < 0)
+		high = hex_value(s[0]);
+		low = high < 0 ? -1 : hex_value(s[1]);
+		if (low < 0)
 			return false;
-		out[i] = (unsigned char)(hex_value(s[0]) << 4 | hex_value(s[1]));
+		out[i] = (unsigned char)(high * 16 + low);
 		s += 2;
 	}
 	return *s == '\0';

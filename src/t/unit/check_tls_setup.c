@@ -206,6 +206,18 @@ START_TEST(not_after_the_certificate_has_expired)
 }
 END_TEST
 
+/* Nobody has taken this one for good, so nothing has changed. */
+START_TEST(an_expired_certificate_that_may_be_is_resumed)
+{
+	world_serve("expired", _i, _i);
+	policy.level = TLS_MAY;
+	ck_assert(!resumed());
+	ck_assert(resumed());
+	ck_assert(!conn_tls(conn)->trusted);
+	ck_assert_ptr_nonnull(strstr(conn_tls(conn)->why, "certificate has expired"));
+}
+END_TEST
+
 START_TEST(a_session_that_is_rubbish_is_none)
 {
 	FILE *f = tmpfile();
@@ -468,7 +480,6 @@ END_TEST
 
 enum { CONNECTIONS = 20 };
 
-/* What an idle connection costs. */
 static size_t
 descriptors(void)
 {
@@ -543,6 +554,7 @@ tcase_sessions(void)
 	tcase_add_test(tc, never_with_another_CA);
 	tcase_add_test(tc, not_after_it_has_expired);
 	tcase_add_test(tc, not_after_the_certificate_has_expired);
+	tcase_add_loop_test(tc, an_expired_certificate_that_may_be_is_resumed, 0x0303, 0x0305);
 	tcase_add_test(tc, a_session_that_is_rubbish_is_none);
 	tcase_add_loop_test(tc, channel_bindings, 0x0303, 0x0305);
 	tcase_add_test(tc, no_binding_without_TLS);
