@@ -201,9 +201,9 @@ END_TEST
 
 static const char *const bad_urls[] = {"relay.example.net", "smtp:relay", "smtp://", "smtp://:25",
     "smtp://a:", "smtp://a:0", "smtp://a:65536", "smtp://a:25x", "smtp://a b", "smtp://a/b",
-    "smtp://user@a", "smtp://user:secret@a", "smtp://[a]", "smtp://[192.0.2.7",
-    "smtp://[192.0.2.7]x", "smtp://[]", "smtp://::1", "smtp://a..b", "http://a", "mx:", "mx:a..b",
-    "mx:[192.0.2.1]", "lmtp://a", "lmtp:", "lmtp:path", "SMTP://a"};
+    "smtp://user:secret@a", "smtp://[a]", "smtp://[192.0.2.7", "smtp://[192.0.2.7]x", "smtp://[]",
+    "smtp://::1", "smtp://a..b", "http://a", "mx:", "mx:a..b", "mx:[192.0.2.1]", "lmtp://a",
+    "lmtp:", "lmtp:path", "SMTP://a"};
 
 START_TEST(bad_urls_are_refused)
 {

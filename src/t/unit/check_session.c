@@ -85,13 +85,12 @@ on_idle(void *ctx, struct session *s)
 }
 
 static void
-on_closed(void *ctx, struct session *s, const struct verdict *v, bool benign, bool behind_dot)
+on_closed(void *ctx, struct session *s, const struct session_end *end)
 {
 	(void)ctx;
-	(void)behind_dot;
 	ck_assert_ptr_eq(s, session);
-	why = *v;
-	buf_addc(&trail, benign ? 'c' : 'C');
+	why = *end->verdict;
+	buf_addc(&trail, end->benign ? 'c' : 'C');
 	session = NULL; /* it frees itself */
 }
 
