@@ -198,13 +198,10 @@ explain(
 
 /* --- the credentials --- */
 
-/* SASLprep's prohibitions (RFC 4013 2.3) as far as they concern an SMTP client. */
+/* SASLprep's prohibitions (RFC 4013 2.3) as far as people run into them: controls, malformed UTF-8. */
 static bool
 is_prepared(const char *s)
 {
-	for (const char *p = s; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return false;
 	return str_is_clean(s, strlen(s));
 }
 

@@ -64,7 +64,7 @@ START_TEST(many_entries_in_many_lines)
 			      "machine a port 465 login one password p1\r\n"
 			      "\tmachine a\n\n  port 587 # submission\n login two\n password p2\n"
 			      "machine a login three password p3 account x\n"
-			      "default login four token t4\n"
+			      "default login four token t4\ndefault login five token t5\n"
 			      "MACHINE b LOGIN five Password p5 mechanism PLAIN\n"
 			      "machine c external machine d login me external";
 
@@ -129,6 +129,8 @@ static const struct {
     {"\n\nlogin SECRET\n", "auth:3: does not begin"},
     {"machine a login b password\nmachine SECRET login d password e\n",
 	"auth:1: a keyword without its value"},
+    {"machine a login b password \t\nmachine SECRET login d password e\n",
+	"auth:1: a keyword without its value"},
     {"machine a login b password # a comment is not a value\nSECRET", "auth:1: an unknown"},
     {"machine a login b password", "auth:1: a keyword without its value"},
     {"machine", "auth:1: a keyword without"},
@@ -172,6 +174,7 @@ START_TEST(a_nul_is_not_text)
 
 	memcpy(text, "machine a login b password c\0\nmachine d  ", 41);
 	ck_assert_int_eq(auth_file_find("auth", &t, &w, &e, why, sizeof(why)), -1);
+	ck_assert_str_eq(why, "auth:1: not a text file");
 }
 END_TEST
 
@@ -569,7 +572,7 @@ static const struct {
     {"printf s3cret; printf \\\\\\\\r\\\\\\\\n", "s3cret"},
     {"echo oops >&2; echo s3cret", "s3cret"},
     {"echo s3; exec >&-; exit 0", "s3"},
-    {"cat; echo s3cret", "s3cret"}, /* standard input is at its end */
+    {"cat; echo s3cret", "s3cret"},
     {"pwd", "/"},
     {"echo $HOME $USER $LOGNAME $LANG", "/home/me me me C.UTF-8"},
     {"echo $PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
@@ -579,11 +582,23 @@ static const struct {
 
 START_TEST(first_line_is_the_secret)
 {
+	int in[2], err[2], old_err = dup(2);
 	struct answer *g;
+	char c;
 
+	/* what we have, and a command must not get */
 	setenv("CHECK_AUTH_SECRET", "inherited", 1);
+	ck_assert_int_eq(pipe(in), 0);
+	ck_assert_int_eq(pipe(err), 0);
+	ck_assert_int_eq(write(in[1], "inherited\n", 10), 10);
+	close(in[1]);
+	dup2(in[0], 0);
+	dup2(err[1], 2);
+	close(err[1]);
 	use_script(outputs[_i].script);
 	g = look_up("a", NULL);
+	dup2(old_err, 2);
+	ck_assert_int_eq(read(err[0], &c, 1), 0);
 	ck_assert_msg(g->found, "%s", g->text);
 	ck_assert_str_eq(g->secret, outputs[_i].secret);
 	ck_assert_str_eq(g->user, "me");
@@ -780,12 +795,17 @@ END_TEST
 START_TEST(others_are_served_while_a_command_hangs)
 {
 	ask(0, "a", NULL);
+	ask(2, "a", NULL);
 	write_file(path, 0600, "machine a login me password p\n");
 	ask(1, "a", NULL);
 	reactor_turn(r);
 	ck_assert_int_eq(got[1].count, 1);
+	/* what somebody waits for goes on, whoever else has given up and whatever run it is */
+	auth_release(&q[2]);
+	auth_new_run(a);
 	ck_assert_int_eq(got[0].count, 0);
 	ck_assert(wait_for(0)->failed);
+	ck_assert_int_eq(got[2].count, 0);
 }
 END_TEST
 
@@ -803,7 +823,6 @@ END_TEST
 START_TEST(freed_while_it_runs_for_nobody)
 {
 	ask(0, "a", NULL);
-	auth_new_run(a); /* what somebody waits for goes on */
 	auth_release(&q[0]);
 	auth_free(&a);
 }
