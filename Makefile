@@ -39,7 +39,7 @@ BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/lo
 
 # The users of OpenSSL. CRYPTO= on the command line leaves them out: all the rest as a library, for
 # a C library that OpenSSL has not been compiled for.
-CRYPTO = src/net/tls.c src/net/tls_verify.c src/net/tls_store.c src/net/tls_wire.c \
+CRYPTO = src/net/tls.c src/net/tls_verify.c src/net/tls_store.c src/net/tls_wire.c src/net/tls_why.c \
 	src/proto/sasl.c src/proto/sasl_simple.c src/proto/sasl_scram.c
 
 # The tests: every check_NAME.c defines suite_NAME() (src/t/README).

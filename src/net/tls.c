@@ -27,6 +27,7 @@
 #include "net/tickets.h"
 #include "net/tls_store.h"
 #include "net/tls_verify.h"
+#include "net/tls_why.h"
 #include "net/tls_wire.h"
 
 enum {
@@ -406,63 +407,6 @@ tls_end(struct tls_conn **cp, bool orderly)
 	free(c);
 }
 
-static void
-say(struct tls_conn *c, const char *what)
-{
-	str_copy(c->facts.why, sizeof(c->facts.why), what);
-}
-
-/* What the topmost error of OpenSSL means, for people. */
-static void
-explain_error(struct tls_conn *c, unsigned long e)
-{
-	static const char *const old[] = {"SSL 3.0", "TLS 1.0", "TLS 1.1"};
-	int reason = ERR_GET_REASON(e);
-	const char *text;
-
-	if (reason == SSL_R_UNSUPPORTED_PROTOCOL && c->wire.nhead == 3 && c->wire.head[2] < 3) {
-		snprintf(c->facts.why, sizeof(c->facts.why), "the server speaks %s only",
-		    old[c->wire.head[2]]);
-		return;
-	}
-	text = e == 0 ? NULL : ERR_reason_error_string(e);
-	/* RFC 8446 6.2: alerts are numbered below 256; OpenSSL adds 1000 to those received, and
-	 * names them "tlsv1 alert protocol version". */
-	if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
-		const char *alert = text == NULL ? NULL : strstr(text, "alert ");
-
-		snprintf(c->facts.why, sizeof(c->facts.why), "the server broke TLS off: %s",
-		    alert != NULL ? alert + strlen("alert ") : "for a reason unknown to us");
-		return;
-	}
-	say(c, text != NULL ? text : "TLS failed, OpenSSL does not say why");
-}
-
-/* Types of records: RFC 8446 5.1. */
-static bool
-is_tls(const struct tls_conn *c)
-{
-	return c->wire.nhead == 0 || (c->wire.head[0] >= 20 && c->wire.head[0] <= 23);
-}
-
-static void
-explain_failure(struct tls_conn *c, unsigned long e)
-{
-	if (ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED && c->facts.why[0] != '\0')
-		return; /* on_chain() has said it */
-	if (!is_tls(c))
-		say(c, "the server does not answer in TLS");
-	else if (c->wire.recv_errno == ECONNRESET)
-		say(c, "connection reset during the handshake");
-	else if (c->wire.recv_errno != 0)
-		snprintf(c->facts.why, sizeof(c->facts.why), "%s during the handshake",
-		    strerror(c->wire.recv_errno));
-	else if (c->wire.end)
-		say(c, "the server closed the connection during the handshake");
-	else
-		explain_error(c, e);
-}
-
 /* A session remembers what on_chain() found, and the leaf. */
 static void
 note_facts(struct tls_conn *c)
@@ -526,7 +470,7 @@ tls_handshake(struct tls_conn *c, enum tls_want *want)
 		*want = want_of(error);
 		return 0;
 	}
-	explain_failure(c, ERR_peek_error());
+	tls_why_handshake(&c->wire, ERR_peek_error(), c->facts.why, sizeof(c->facts.why));
 	ERR_clear_error();
 	c->broken = true;
 	errno = c->wire.recv_errno != 0 ? c->wire.recv_errno : EPROTO;
@@ -539,7 +483,7 @@ static ssize_t
 broken(struct tls_conn *c, unsigned long e)
 {
 	if (!c->broken)
-		explain_error(c, e);
+		tls_why_broken(&c->wire, e, c->facts.why, sizeof(c->facts.why));
 	c->broken = true;
 	ERR_clear_error();
 	errno = EPROTO;
