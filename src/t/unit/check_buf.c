@@ -180,6 +180,24 @@ START_TEST(committing_what_was_not_reserved_is_a_bug)
 }
 END_TEST
 
+START_TEST(wiped_memory_holds_nothing)
+{
+	static const char secret[] = "s3cret";
+
+	buf_init(&b, 1000);
+	buf_adds(&b, "before");
+	buf_adds(&b, secret);
+	buf_consume(&b, 6);
+	buf_wipe(&b);
+	ck_assert_uint_eq(buf_len(&b), 0);
+	ck_assert_uint_gt(b.cap, 6 + sizeof(secret));
+	for (size_t i = 0; i < 6 + sizeof(secret); i++)
+		ck_assert_int_eq(b.mem[i], 0);
+	buf_free(&b);
+	buf_wipe(&b); /* nothing there */
+}
+END_TEST
+
 Suite *
 suite_buf(void)
 {
@@ -197,6 +215,7 @@ suite_buf(void)
 	tcase_add_test(tc, reserve_and_commit_fill_from_outside);
 	tcase_add_test(tc, a_stream_passes_through_without_growing);
 	tcase_add_test(tc, free_keeps_the_ceiling);
+	tcase_add_test(tc, wiped_memory_holds_nothing);
 	tcase_add_test_raise_signal(tc, consuming_too_much_is_a_bug, SIGABRT);
 	tcase_add_test_raise_signal(tc, committing_what_was_not_reserved_is_a_bug, SIGABRT);
 	suite_add_tcase(s, tc);
