@@ -389,6 +389,18 @@ START_TEST(closing_before_and_in_a_handshake)
 }
 END_TEST
 
+/* The socket says so before the handshake has begun: one outcome, not two. */
+START_TEST(a_server_that_has_hung_up_already)
+{
+	world_connect("192.0.2.1", 25);
+	net_end_close(&far.end);
+	conn_start_tls(conn, tls, &policy, "mx.example.org");
+	ck_assert_int_eq(world_next(), 'i');
+	ck_assert_uint_lt(world_second(), 5);
+	ck_assert_str_eq(trail, "");
+}
+END_TEST
+
 /* --- reading and writing --- */
 
 static size_t
@@ -904,6 +916,7 @@ tcase_handshake(void)
 	tcase_add_test(tc, old_versions_by_explicit_setting_only);
 	tcase_add_loop_test(tc, closing_in_the_callback, 0, 2);
 	tcase_add_test(tc, closing_before_and_in_a_handshake);
+	tcase_add_test(tc, a_server_that_has_hung_up_already);
 	return tc;
 }
 
