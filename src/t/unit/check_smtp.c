@@ -441,7 +441,7 @@ START_TEST(a_body_may_be_given_in_small_pieces)
 
 		ck_assert(smtp_next_event(w->s, &e) && e.type == SMTP_BODY);
 		ck_assert_uint_eq(e.want, 6 - i);
-		smtp_body(w->s, e.mail, "a\r\n.\r\n" + i, 1);
+		smtp_body(w->s, e.mail, &"a\r\n.\r\n"[i], 1);
 		if (i < 5)
 			smtp_sent(w->s, smtp_output(w->s, &data));
 	}
