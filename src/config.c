@@ -82,6 +82,8 @@ free_tls(struct config *c)
 	free(c->client_cert);
 	free(c->client_key);
 	free(c->auth);
+	free(c->home);
+	free(c->user);
 	free_words(c->auth_in_clear, c->nauth_in_clear);
 }
 

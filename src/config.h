@@ -53,6 +53,7 @@ struct tls_rule { /* tls NAME LEVEL */
 
 struct config {
 	char *path; /* of the file, for messages */
+	char *home, *user; /* the effective user's, for commands that print secrets; NULL: unknown */
 	char *hostname, *domain; /* NULL: found out */
 	char *spool;
 	struct targets relays, fallbacks, routes;
@@ -71,7 +72,8 @@ struct config {
 	struct tls_rule *tls_rules;
 	size_t ntls_rules, tls_rules_cap;
 	char *ca, *client_cert, *client_key; /* NULL: the system's; none; in the same file */
-	char *auth; /* file of credentials; NULL: the default one, if it is there */
+	char *auth; /* file of credentials; NULL: none */
+	bool auth_missing_ok; /* it is the default one */
 	char **auth_in_clear; /* hosts that may have them over clear text */
 	size_t nauth_in_clear, auth_in_clear_cap;
 	char *aliases, *postmaster;

@@ -6,17 +6,11 @@
 #include <sys/resource.h>
 
 #include <errno.h>
-#include <pwd.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/sys.h"
-
-#ifndef SYSCONFDIR
-#define SYSCONFDIR "/etc/sortie"
-#endif
 
 enum {
 	FILES_RESERVED = 40, /* descriptors: the spool, the log, standard ones, some air */
@@ -100,12 +94,11 @@ static int
 open_auth(struct network *n)
 {
 	const struct config *c = n->config;
-	const struct passwd *pw = getpwuid(geteuid());
 	struct auth_options o = {
-	    .path = c->auth != NULL ? c->auth : SYSCONFDIR "/auth",
-	    .missing_ok = c->auth == NULL,
-	    .home = pw != NULL ? pw->pw_dir : NULL,
-	    .user = pw != NULL ? pw->pw_name : NULL,
+	    .path = c->auth,
+	    .missing_ok = c->auth_missing_ok,
+	    .home = c->home,
+	    .user = c->user,
 	};
 	char why[512];
 

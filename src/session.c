@@ -317,6 +317,7 @@ session_free(struct session *s)
 {
 	smtp_free(&s->smtp);
 	auth_release(&s->query);
+	free(s->login);
 	free(s->relay);
 	free(s);
 }
@@ -451,6 +452,18 @@ const char *
 session_relay(const struct session *s)
 {
 	return s->relay;
+}
+
+const struct tls_facts *
+session_tls(const struct session *s)
+{
+	return conn_tls(s->conn);
+}
+
+const char *
+session_login(const struct session *s)
+{
+	return s->ready ? s->login : NULL;
 }
 
 bool

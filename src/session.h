@@ -69,6 +69,8 @@ void session_quit(struct session *s); /* QUIT once what is in flight is answered
 void session_stop(struct session *s, bool hard);
 
 const char *session_relay(const struct session *s); /* "mx.example.net[192.0.2.1]:25" */
+const struct tls_facts *session_tls(const struct session *s); /* NULL: clear text */
+const char *session_login(const struct session *s); /* the user that was accepted; NULL: no login */
 bool session_is_ready(const struct session *s); /* greeted */
 bool session_is_idle(const struct session *s); /* ready, and nothing in flight */
 size_t session_in_flight(const struct session *s);

@@ -28,6 +28,7 @@ struct session {
 	bool ready, closed, blocked;
 	struct auth_query query;
 	const struct sasl_credentials *credentials; /* NULL: none; wiped once they have been used */
+	char *login; /* whose they are */
 	const struct tls_policy *policy;
 	bool asked; /* for credentials */
 	bool shaking; /* hands, TLS's */

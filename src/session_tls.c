@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "base/list.h"
+#include "base/alloc.h"
 #include "base/log.h"
 
 static const struct tls_policy clear_text = {.level = TLS_NONE};
@@ -103,6 +103,8 @@ on_credentials(void *ctx, const struct sasl_credentials *c, const struct verdict
 		return;
 	}
 	s->credentials = c;
+	if (c != NULL)
+		s->login = xstrdup(c->user != NULL ? c->user : "the client certificate");
 	choose_tls(s);
 }
 

@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config.h"
@@ -24,6 +25,7 @@
 #include "runner.h"
 #include "spool/spool.h"
 #include "submit.h"
+#include "verify.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc/sortie"
@@ -282,6 +284,7 @@ static int
 read_config(struct program *p)
 {
 	const char *path = p->options.config;
+	const struct passwd *pw;
 	bool missing_ok = path == NULL;
 	int rc;
 
@@ -289,9 +292,19 @@ read_config(struct program *p)
 		path = SYSCONFDIR "/sortie.conf";
 	config_init(&p->config);
 	rc = config_read(&p->config, path, missing_ok, p->why, sizeof(p->why));
-	if (rc == EX_OK)
-		open_log(p->config.log);
-	return rc;
+	if (rc != EX_OK)
+		return rc;
+	if (missing_ok &&
+	    p->config.auth == NULL) { /* a file of the machine's: not with somebody's own -C */
+		p->config.auth = xstrdup(SYSCONFDIR "/auth");
+		p->config.auth_missing_ok = true;
+	}
+	if ((pw = getpwuid(geteuid())) != NULL) {
+		p->config.home = xstrdup(pw->pw_dir);
+		p->config.user = xstrdup(pw->pw_name);
+	}
+	open_log(p->config.log);
+	return EX_OK;
 }
 
 /* SIGHUP: a bad configuration is logged, and the old one kept. */
@@ -346,6 +359,26 @@ run_mailq(struct program *p)
 	return mailq_print(p->spool, stdout, uid, clock_wall_s());
 }
 
+static int
+run_verify(struct program *p)
+{
+	const struct options *o = &p->options;
+	struct verify_options vo = {
+	    .config = &p->config,
+	    .spool = p->spool,
+	    .sender = o->sender != NULL ? o->sender : "",
+	    .addresses = o->recipients,
+	    .naddresses = o->nrecipients,
+	    .connect = o->verbose,
+	};
+
+	if (o->nrecipients == 0)
+		return complain(EX_USAGE, "-bv: name the addresses to look at");
+	if (o->verbose && !may_see_all(p)) /* it logs in with the machine's credentials */
+		return complain(EX_NOPERM, "-bv -v is for root and the spool's owner");
+	return verify_run(&vo, stdout);
+}
+
 /* --- modes -------------------------------------------------------------------------------- */
 
 static int
@@ -359,6 +392,8 @@ run_mode(struct program *p, const char *called)
 		rc = run_submit(p, called);
 	else if (p->options.mode == MODE_QUEUE)
 		rc = run_queue(p);
+	else if (p->options.mode == MODE_VERIFY)
+		rc = run_verify(p);
 	else
 		rc = run_mailq(p);
 	spool_close(&p->spool);
@@ -381,11 +416,10 @@ run(struct program *p, const char *called)
 	case MODE_SMTP:
 		return complain(
 		    EX_UNAVAILABLE, "-bs is not built in: pipe the message to this command");
-	case MODE_VERIFY:
-		return complain(EX_UNAVAILABLE, "-bv is not built in");
 	case MODE_SUBMIT:
 	case MODE_MAILQ:
 	case MODE_QUEUE:
+	case MODE_VERIFY:
 		break;
 	}
 	if (p->options.config != NULL && drop_privileges() != 0)

@@ -1,0 +1,293 @@
+/*
+ * verify.c: -bv: route, hosts, TLS, and whether the login works, without sending.
+ */
+#include "verify.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/alloc.h"
+#include "dial.h"
+#include "network.h"
+#include "proto/address.h"
+#include "route.h"
+#include "session.h"
+
+struct verify {
+	const struct verify_options *options;
+	FILE *out;
+	struct network network;
+	int rc; /* of all addresses */
+	/* the one being looked at */
+	char *address;
+	struct route *route;
+	struct dial *dial;
+	size_t next; /* hop */
+	bool done, ready;
+	struct verdict trouble;
+};
+
+static void
+found(struct verify *v, int rc)
+{
+	if (v->rc == EX_OK)
+		v->rc = rc;
+}
+
+static int
+code_of(const struct verdict *why)
+{
+	return why->fate == FATE_FAIL ? EX_NOHOST : EX_TEMPFAIL;
+}
+
+/* --- the session -------------------------------------------------------------------------- */
+
+static struct job *
+on_next_job(void *ctx, struct session *s, bool *last_hop)
+{
+	(void)ctx;
+	(void)s;
+	(void)last_hop;
+	return NULL;
+}
+
+static void
+on_settled(void *ctx, struct session *s, struct job *j, size_t rcpt, const struct verdict *why)
+{
+	(void)ctx;
+	(void)s;
+	(void)j;
+	(void)rcpt;
+	(void)why;
+}
+
+static void
+on_finished(void *ctx, struct session *s, struct job *j, const struct verdict *host, bool again)
+{
+	(void)ctx;
+	(void)s;
+	(void)j;
+	(void)host;
+	(void)again;
+}
+
+/* Greeted, encrypted, logged in: as far as it goes without mail. */
+static void
+on_idle(void *ctx, struct session *s)
+{
+	struct verify *v = ctx;
+	const struct tls_facts *f = session_tls(s);
+
+	if (v->ready)
+		return;
+	v->ready = true;
+	fprintf(v->out, "  host: %s answers\n", session_relay(s));
+	if (f == NULL)
+		fprintf(v->out, "  TLS: none, mail goes in clear text\n");
+	else
+		fprintf(v->out, "  TLS: %s, %s with %s; certificate of %s, issued by %s, %s%s%s\n",
+		    f->verified  ? "verified"
+		    : f->trusted ? "trusted, not verified"
+				 : "not verified",
+		    f->protocol, f->cipher, f->subject, f->issuer, f->fingerprint,
+		    f->why[0] != '\0' ? ": " : "", f->why);
+	if (session_login(s) != NULL)
+		fprintf(v->out, "  login: accepted for %s\n", session_login(s));
+	session_quit(s);
+}
+
+static void
+on_closed(void *ctx, struct session *s, const struct session_end *end)
+{
+	struct verify *v = ctx;
+
+	if (!v->ready) {
+		v->trouble = *end->verdict;
+		fprintf(v->out, "  host: %s: %s\n", session_relay(s), end->verdict->text);
+	}
+	v->done = true;
+}
+
+static const struct session_ops session_ops = {
+    on_next_job, on_settled, on_finished, on_idle, on_closed};
+
+/* --- the connection ----------------------------------------------------------------------- */
+
+static enum route_state
+on_next(void *ctx, const struct hop **hop, size_t *index)
+{
+	struct verify *v = ctx;
+	enum route_state state = route_hop(v->route, v->next, hop);
+
+	if (state == ROUTE_HOP)
+		*index = v->next++;
+	return state;
+}
+
+static void
+on_failed(void *ctx, size_t index, const struct verdict *why)
+{
+	struct verify *v = ctx;
+
+	(void)index;
+	v->trouble = *why;
+	fprintf(v->out, "  host: %s\n", why->text);
+}
+
+static void
+on_opened(void *ctx, struct conn *conn, size_t index, int64_t connect_ms)
+{
+	struct verify *v = ctx;
+	struct config *c = v->options->config;
+	struct session_options so = {
+	    .network = &v->network.session,
+	    .helo = config_hostname(c),
+	    .hop_index = index,
+	    .connect_ms = connect_ms,
+	};
+
+	dial_cancel(&v->dial);
+	if (conn == NULL) {
+		v->done = true;
+		return;
+	}
+	route_hop(v->route, index, &so.hop);
+	so.domain = so.hop->own_name ? NULL : address_domain(v->address);
+	memcpy(so.patience_s, c->patience_s, sizeof(so.patience_s));
+	session_new(v->network.reactor, conn, &so, &session_ops, v);
+}
+
+static void
+on_spare(void *ctx, struct conn *conn, size_t index)
+{
+	(void)ctx;
+	(void)index;
+	conn_close(&conn);
+}
+
+static const struct dial_ops dial_ops = {on_next, on_failed, on_opened, on_spare};
+
+static void
+talk(struct verify *v)
+{
+	const struct config *c = v->options->config;
+	struct dial_options d = {.connect_s = c->connect_s, .bind4 = &c->bind4, .bind6 = &c->bind6};
+
+	v->dial = dial_start(v->network.reactor, &d, &dial_ops, v);
+	while (!v->done)
+		reactor_turn(v->network.reactor);
+	if (!v->ready)
+		found(v, EX_TEMPFAIL);
+}
+
+/* --- the route ---------------------------------------------------------------------------- */
+
+static void
+on_route(void *ctx)
+{
+	struct verify *v = ctx;
+
+	if (v->dial != NULL)
+		dial_more(v->dial);
+}
+
+/* Waits for the hops; true when there is one. */
+static bool
+look_up(struct verify *v)
+{
+	const struct hop *h;
+	enum route_state state;
+
+	while ((state = route_hop(v->route, 0, &h)) == ROUTE_WAIT)
+		reactor_turn(v->network.reactor);
+	return state == ROUTE_HOP;
+}
+
+static void
+list_hops(struct verify *v)
+{
+	const struct hop *h;
+	enum route_state state;
+	size_t n = 0;
+
+	while ((state = route_hop(v->route, n, &h)) != ROUTE_END) {
+		if (state == ROUTE_WAIT)
+			reactor_turn(v->network.reactor);
+		else if (n++ < SIZE_MAX)
+			fprintf(v->out, "  hop %zu: %s%s\n", n, h->host, h->peer);
+	}
+}
+
+static void
+verify_one(struct verify *v)
+{
+	const char *domain = address_domain(v->address);
+	const struct hop *h;
+	struct buf key;
+
+	v->done = v->ready = false;
+	v->next = 0;
+	v->route = route_open(v->network.router, v->options->sender, domain, on_route, v);
+	buf_init(&key, 4096);
+	router_site_key(v->network.router, v->options->sender, domain, &key);
+	if (!look_up(v)) {
+		const struct verdict *why = route_verdict(v->route);
+
+		fprintf(v->out, "%s... %s: %s\n", v->address,
+		    why->fate == FATE_FAIL ? "undeliverable" : "not deliverable now", why->text);
+		found(v, code_of(why));
+	} else {
+		route_hop(v->route, 0, &h);
+		fprintf(v->out, "%s... deliverable: mailer %s, host %s, user %s\n", v->address,
+		    h->lmtp ? "lmtp" : "smtp", h->host, v->address);
+		if (v->options->connect) {
+			fprintf(v->out, "  route: %s\n", buf_str(&key));
+			list_hops(v);
+			talk(v);
+		}
+	}
+	buf_free(&key);
+	route_close(&v->route);
+}
+
+/* --- addresses ---------------------------------------------------------------------------- */
+
+static void
+on_address(void *ctx, const char *mailbox, enum address_error e)
+{
+	struct verify *v = ctx;
+	struct config *c = v->options->config;
+	const char *domain = c->domain != NULL ? c->domain : config_hostname(c);
+	struct buf whole;
+
+	if (e == ADDRESS_OK)
+		e = address_check(mailbox, true);
+	if (e != ADDRESS_OK) {
+		fprintf(v->out, "%s... %s\n", mailbox, address_error_text(e));
+		found(v, EX_DATAERR);
+		return;
+	}
+	buf_init(&whole, 2 * ADDRESS_MAX);
+	buf_adds(&whole, mailbox);
+	if (address_domain(mailbox) == NULL && domain != NULL)
+		buf_addf(&whole, "@%s", domain);
+	v->address = xstrdup(buf_str(&whole));
+	buf_free(&whole);
+	verify_one(v);
+	free(v->address);
+}
+
+int
+verify_run(const struct verify_options *o, FILE *out)
+{
+	struct verify v = {.options = o, .out = out};
+	int rc = network_open(&v.network, o->config, o->spool);
+
+	if (rc != EX_OK)
+		return rc;
+	for (int i = 0; i < o->naddresses; i++)
+		address_argument(o->addresses[i], on_address, &v);
+	network_close(&v.network, o->spool);
+	return v.rc;
+}
