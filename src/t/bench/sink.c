@@ -535,6 +535,9 @@ turn(void)
 	int timeout = send_due();
 	size_t i;
 
+	/* A signal that comes just before poll(2) would otherwise not be seen until something else is. */
+	if (timeout < 0 || timeout > 100)
+		timeout = 100;
 	if (poll(polled, (nfds_t)(listeners + nclients), timeout) <= 0)
 		return;
 	for (i = 0; i < nclients; i++) {
