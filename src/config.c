@@ -102,7 +102,6 @@ config_free(struct config *c)
 	free(c->spool);
 	free(c->hosts);
 	free(c->resolv_conf);
-	free(c->aliases);
 	free(c->postmaster);
 	free(c->log);
 	*c = (struct config){0};

@@ -76,7 +76,7 @@ struct config {
 	bool auth_missing_ok; /* it is the default one */
 	char **auth_in_clear; /* hosts that may have them over clear text */
 	size_t nauth_in_clear, auth_in_clear_cap;
-	char *aliases, *postmaster;
+	char *postmaster;
 	uint64_t max_size; /* 0: any */
 	char *log;
 	bool refuse_default; /* no refuse line: loopback, unspecified, own */

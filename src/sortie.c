@@ -409,7 +409,7 @@ run(struct program *p, const char *called)
 	case MODE_VERSION:
 		printf("sortie %s\n", VERSION);
 		return EX_OK;
-	case MODE_ALIASES: /* aliases are read as they are: there is no database to rebuild */
+	case MODE_ALIASES: /* there is no database of aliases to rebuild */
 	case MODE_HOSTSTAT: /* nothing about hosts is kept between runs */
 	case MODE_PURGESTAT:
 		return EX_OK;

@@ -54,7 +54,6 @@ START_TEST(built_in_values)
 	ck_assert_ptr_null(c.hostname);
 	ck_assert_ptr_null(c.domain);
 	ck_assert_ptr_null(c.postmaster);
-	ck_assert_ptr_null(c.aliases);
 	ck_assert_str_ne(c.spool, "");
 	ck_assert_str_eq(c.hosts, "/etc/hosts");
 	ck_assert_str_eq(c.resolv_conf, "/etc/resolv.conf");
@@ -95,7 +94,7 @@ START_TEST(every_key)
 	   "timeout connect 5s\ntimeout tls 6\ntimeout greeting 5m\ntimeout ehlo 1m\n"
 	   "timeout mail 2m\ntimeout rcpt 3m\ntimeout data 4m\ntimeout block 90s\ntimeout dot 1h\n"
 	   "timeout rset 7\n"
-	   "aliases /etc/aliases\npostmaster root@example.org\nmax-size 50M\n"
+	   "postmaster root@example.org\nmax-size 50M\n"
 	   "log /var/log/sortie\ntls may\n"
 	   "refuse 10.0.0.0/8 192.0.2.1\nrefuse fc00::/7");
 	ck_assert_str_eq(c.hostname, "mx.example.org");
@@ -129,7 +128,6 @@ START_TEST(every_key)
 	ck_assert_int_eq(c.patience_s[SMTP_WAIT_BLOCK], 90);
 	ck_assert_int_eq(c.patience_s[SMTP_WAIT_DOT], 3600);
 	ck_assert_int_eq(c.patience_s[SMTP_WAIT_RSET], 7);
-	ck_assert_str_eq(c.aliases, "/etc/aliases");
 	ck_assert_str_eq(c.postmaster, "root@example.org");
 	ck_assert_uint_eq(c.max_size, 50 << 20);
 	ck_assert_str_eq(c.log, "/var/log/sortie");
@@ -245,6 +243,7 @@ START_TEST(a_tls_line_that_is_not_understood_is_refused)
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		refused(lines[i], "x.conf:1: ", "");
+	refused("aliases /etc/aliases", "x.conf:1: ", "not built in");
 	refused("relay submission://me:geheim@a.example", "x.conf:1: ", "auth file");
 	refused("relay submission://@a.example", "x.conf:1: ", "user");
 }
