@@ -17,6 +17,7 @@ extern const char *const certs_names[]; /* NULL ends */
  * for every name; RSA ones take a moment. dir: of mkdtemp(3), without a slash at the end.
  */
 void certs_make(const char *dir);
+void certs_make_quickly(const char *dir); /* all but those with RSA keys */
 void certs_remove(const char *dir); /* the files and the directory */
 
 /* "sha256:..." of the first certificate in the file, or of its public key. */

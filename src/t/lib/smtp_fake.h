@@ -22,9 +22,13 @@ struct fake_message { /* taken */
 	char **rcpts;
 	size_t nrcpts, cap;
 	struct buf body; /* CRLF lines, dots unstuffed */
+	bool secured; /* it came over TLS */
+	char *login; /* as whom it was sent (AUTH); NULL: nobody */
 	unsigned session; /* number of its connection, from 1 */
 	int64_t at_ms;
 };
+
+struct tls_server;
 
 struct smtp_fake {
 	const char *name; /* in the greeting */
@@ -35,9 +39,14 @@ struct smtp_fake {
 	unsigned sessions; /* connections so far */
 	unsigned open; /* and now */
 	unsigned most_open; /* and at most at once */
+	unsigned handshakes, resumed; /* TLS: whole ones, and earlier sessions taken up again */
+	const char *certs; /* the directory of certificates (certs.h) for the script's `tls` */
+	struct tls_server *tls; /* NULL: not needed yet */
+	char *tls_cert; /* what it was made with */
 	struct buf complaints; /* a line each */
 	struct buf
-	    transcript; /* "1 > EHLO x", "1 < 250 ok": number of the connection, and what was said */
+	    transcript; /* "1 > EHLO x", "1 < 250 ok": number of the connection, and what was said;
+			   "1 = TLS, SNI mx.example.org, resumed" */
 };
 
 struct smtp_fake *smtp_fake_new(const char *name);

@@ -180,6 +180,31 @@ parse_on(struct smtp_script *s, const char *p)
 	return parse_actions(r, p);
 }
 
+static bool
+parse_tls(struct smtp_script *s, const char *p)
+{
+	char name[64];
+
+	if (!take_word(&p, name, sizeof(name)))
+		return false;
+	s->tls = xstrdup(name);
+	s->tls_first = strcmp(p, "first") == 0;
+	return *p == '\0' || s->tls_first;
+}
+
+static bool
+parse_auth(struct smtp_script *s, const char *p)
+{
+	char user[128], secret[128];
+
+	if (!take_word(&p, user, sizeof(user)) || !take_word(&p, secret, sizeof(secret)))
+		return false;
+	s->user = xstrdup(user);
+	s->secret = xstrdup(secret);
+	s->mechanisms = *p != '\0' ? xstrdup(p) : NULL;
+	return true;
+}
+
 bool
 smtp_script_line(struct smtp_script *s, const char *line)
 {
@@ -199,6 +224,17 @@ smtp_script_line(struct smtp_script *s, const char *line)
 		s->offers = xstrdup(strcmp(p, "nothing") == 0 ? "" : p);
 		return true;
 	}
+	if (strcmp(verb, "offer-secured") == 0) {
+		free(s->offers_secured);
+		s->offers_secured = xstrdup(strcmp(p, "nothing") == 0 ? "" : p);
+		return true;
+	}
+	if (strcmp(verb, "tls") == 0)
+		return parse_tls(s, p);
+	if (strcmp(verb, "auth") == 0)
+		return parse_auth(s, p);
+	if (strcmp(verb, "auth-in-clear") == 0)
+		return s->auth_in_clear = true;
 	if (strcmp(verb, "greeting") != 0)
 		return false;
 	buf_init(&b, 1 << 20);

@@ -4,9 +4,17 @@
  *	greeting 220 mx1.example.net ESMTP	short for: on CONNECT reply ...
  *	offer PIPELINING, SIZE 1000, 8BITMIME	instead of all we know; offer nothing
  *	latency 20ms				before every reply
+ *	tls CERT [first]			it has this certificate of certs.h, and offers STARTTLS; first:
+ *						TLS from the start
+ *	auth USER SECRET [MECHANISM...]		it offers AUTH, under TLS; mail is taken only from
+ *						that user. Mechanisms as in auth_fake.h
+ *	auth-in-clear				... and without TLS too
+ *	offer-secured PIPELINING, AUTH LOGIN	under TLS, instead of what is offered otherwise
  *	on COMMAND [ADDRESS] [session N] [skip N] [times N] ACTION; ACTION ...
  *
- * COMMAND is a verb, or CONNECT, or BODY (the body's first byte), or DOT (its end; BDAT LAST too).
+ * COMMAND is a verb, or CONNECT, or BODY (the body's first byte), or DOT (its end; BDAT LAST too), or
+ * RESPONSE (a line of an AUTH exchange), or HANDSHAKE (the client's first bytes for TLS: instead of
+ * shaking hands). What offer names is all that is offered, STARTTLS and AUTH too.
  * ADDRESS is a pattern as in fnmatch(3) for the path of MAIL, RCPT and, in LMTP, DOT; it holds an @ or a *.
  * session N: on the N-th connection only; skip N: not the first N times; times N: only N times.
  * The first rule that applies is used. Its actions:
@@ -46,6 +54,11 @@ struct smtp_rule {
 struct smtp_script {
 	struct list rules;
 	char *offers; /* "PIPELINING, SIZE 1000"; NULL: the usual */
+	char *offers_secured; /* NULL: the same */
+	char *tls; /* name of a certificate; NULL: no TLS */
+	bool tls_first;
+	char *user, *secret, *mechanisms; /* user NULL: no AUTH; mechanisms NULL: the usual */
+	bool auth_in_clear;
 	int64_t latency_ms;
 };
 
