@@ -117,9 +117,9 @@ END_TEST
 
 START_TEST(more_mechanisms_than_fit)
 {
-	char text[400] = "250-mx\r\n250 AUTH";
+	char text[512] = "250-mx\r\n250 AUTH";
 
-	for (int i = 0; i < 15; i++) {
+	for (int i = 0; i < 25; i++) {
 		char name[16] = " MECHANISM-000";
 
 		name[12] = (char)('0' + i / 10);
@@ -129,7 +129,7 @@ START_TEST(more_mechanisms_than_fit)
 	strncat(text, " Z\r\n", 5);
 	hear(text);
 	ck_assert(ehlo_has_auth(&e, "MECHANISM-000"));
-	ck_assert(!ehlo_has_auth(&e, "MECHANISM-014"));
+	ck_assert(!ehlo_has_auth(&e, "MECHANISM-024"));
 	ck_assert_uint_lt(strlen(e.auth), sizeof(e.auth));
 }
 END_TEST
