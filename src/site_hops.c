@@ -1,0 +1,113 @@
+/*
+ * site_hops.c: how the hops of a site are doing, and what the site learns from it: which of them
+ * still are tried, how many connections it may have, when it is parked.
+ */
+#include "site_impl.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "session.h"
+
+enum hop_health *
+site_health(struct site *s, size_t hop)
+{
+	if (hop >= s->nhops) {
+		s->hops = xreallocarray(s->hops, hop + 1, sizeof(*s->hops));
+		while (s->nhops <= hop)
+			s->hops[s->nhops++] = HOP_GOOD;
+	}
+	return &s->hops[hop];
+}
+
+struct peer *
+site_peer(struct site *s, size_t hop)
+{
+	const struct hop *h;
+
+	if (route_hop(s->route, hop, &h) != ROUTE_HOP)
+		bug("a hop that the route does not have");
+	return peers_get(&s->sites->peers, h->peer);
+}
+
+unsigned
+site_sessions_on(const struct site *s, size_t hop)
+{
+	unsigned n = 0;
+
+	list_each (pos, &s->sessions)
+		n += session_hop(session_of_link(pos)) == hop;
+	return n;
+}
+
+/* Whether the site has a hop to try other than this one; SIZE_MAX: any. */
+bool
+site_hop_left(struct site *s, size_t except)
+{
+	const struct hop *h;
+	enum route_state state;
+
+	for (size_t i = 0; (state = route_hop(s->route, i, &h)) == ROUTE_HOP; i++)
+		if (i != except && *site_health(s, i) != HOP_FAILED)
+			return true;
+	return state == ROUTE_WAIT;
+}
+
+void
+site_park(struct site *s)
+{
+	if (!s->parked)
+		log_info("%s: nothing more is tried there in this pass: %s", s->key, s->why.text);
+	s->parked = true;
+	s->has_winner = false;
+	site_wake(s);
+}
+
+/* What was really tried says more than what could not be (an IPv6 address without a route to it). */
+void
+site_note_why(struct site *s, const struct verdict *v)
+{
+	if (!v->no_attempt || s->why.enhanced[0] == '\0' || s->why.no_attempt)
+		s->why = *v;
+}
+
+/*
+ * A connection to the hop could not be had, or broke. served: it had served messages before. While
+ * others to the same hop are alive the host is not down, it wants no more than those.
+ */
+void
+site_hop_trouble(struct site *s, size_t hop, const struct verdict *v, bool served)
+{
+	unsigned alive = site_sessions_on(s, hop);
+
+	site_note_why(s, v);
+	s->learned = true;
+	if (served || alive > 0) {
+		s->troubled = true;
+		s->successes = 0;
+		s->limit = s->limit > 1 ? s->limit / 2 : 1;
+	}
+	if (served) {
+		*site_health(s, hop) = HOP_LATE;
+	} else if (alive > 0) {
+		if (s->ceiling > alive)
+			s->ceiling = alive;
+	} else {
+		*site_health(s, hop) = HOP_FAILED;
+	}
+	if (s->has_winner && s->winner == hop && *site_health(s, hop) != HOP_GOOD)
+		s->has_winner = false;
+	if (!site_hop_left(s, SIZE_MAX))
+		site_park(s);
+}
+
+void
+site_went_well(struct site *s)
+{
+	s->successes++;
+	if (s->limit >= s->ceiling || (s->troubled && s->successes < s->limit))
+		return;
+	s->limit++;
+	s->successes = 0;
+	if (s->nwaiting > 0)
+		site_wake(s);
+}

@@ -1,0 +1,117 @@
+/*
+ * site_impl.h: what the files of the site share; nobody else includes it.
+ *
+ *	site.c		the site at work; the outside
+ *	site_sessions.c	its jobs, and the sessions that carry them
+ *	site_hops.c	how its hops are doing
+ *	site_open.c	new connections
+ *	site_lines.c	waiting for one, when they are short
+ *
+ * A site opens sessions while jobs wait and its limit allows: two at first, one more with each
+ * message that was answered, half as many after trouble. What goes wrong with a connection is put
+ * down to its hop: one that failed without having served anything is out for the rest of the pass,
+ * one that was lost later is tried last. When every hop is out the site is parked: all its jobs are
+ * deferred at once, and so is what comes later in the pass.
+ */
+#ifndef SITE_IMPL_H
+#define SITE_IMPL_H
+
+#include "site.h"
+
+#include "base/map.h"
+#include "net/conn.h"
+#include "peer.h"
+
+struct dial;
+struct session;
+
+enum hop_health { HOP_GOOD, HOP_LATE, HOP_FAILED };
+
+struct opening { /* a dial, and the hops it has tried */
+	struct list link;
+	struct site *site;
+	struct dial *dial;
+	bool *tried, *held; /* by hop; held: counted in its peer */
+	size_t n;
+};
+
+struct site {
+	struct map_node node;
+	struct list link; /* all of sites */
+	struct sites *sites;
+	char *key, *sender, *domain;
+	struct list waiting;
+	size_t nwaiting;
+	struct list sessions, openings;
+	unsigned nsessions, nopenings, njobs; /* njobs: added and not done */
+	struct route *route;
+	enum hop_health *hops;
+	size_t nhops;
+	bool has_winner;
+	size_t winner; /* the hop that the first race chose */
+	unsigned limit, ceiling, successes;
+	bool troubled; /* it hung up on us: grows more slowly since */
+	bool learned; /* something worth keeping for the pass */
+	bool parked, no_dot_ahead;
+	struct verdict why; /* the last trouble; parked: the reason */
+	struct task task;
+	struct timer idle;
+	struct list at_peer; /* on a peer's: wants a connection to it, and there are too many */
+	struct list in_line; /* on *line: wants a connection, and there are too many in all */
+	struct list *line;
+	struct list idling; /* on sites->idling: may have sessions without work */
+};
+
+struct sites {
+	struct reactor *reactor;
+	struct router *router;
+	struct sites_options options;
+	struct map by_key;
+	struct list all, idling;
+	struct list starving, hungry; /* have to wait: without any connection; for more of them */
+	struct task feed; /* connections for those */
+	struct peers peers;
+	unsigned open; /* sessions and openings */
+	size_t njobs;
+	unsigned long numbers;
+	bool stopping;
+};
+
+/* site.c */
+void site_wake(struct site *s); /* it runs from a task */
+void site_run(void *site); /* a task */
+
+/* site_sessions.c: jobs */
+struct job *site_take_job(struct site *s); /* NULL: none waits */
+void site_job_done(struct site *s, struct job *j);
+/* One verdict for all that waits: deferred or failed without having been tried any further. */
+void site_settle_waiting(struct site *s, const struct verdict *v);
+/* site_sessions.c: sessions */
+void site_start_session(struct site *s, struct conn *conn, size_t hop, int64_t connect_ms);
+void site_quit_idle(void *site); /* a timer: sessions without work close */
+
+/* site_hops.c */
+enum hop_health *site_health(struct site *s, size_t hop);
+struct peer *site_peer(struct site *s, size_t hop);
+unsigned site_sessions_on(const struct site *s, size_t hop);
+bool site_hop_left(struct site *s, size_t except);
+void site_park(struct site *s); /* s->why says why */
+void site_note_why(struct site *s, const struct verdict *v);
+void site_hop_trouble(struct site *s, size_t hop, const struct verdict *v, bool served);
+void site_went_well(struct site *s); /* a message was answered */
+
+/* site_open.c */
+void site_open_session(struct site *s);
+void site_opening_free(struct opening *o); /* cancels it, too */
+
+/* site_lines.c: connections at all */
+bool site_must_wait(const struct site *s);
+void site_stand_in_line(struct site *s);
+bool site_should_yield(struct site *s, const struct session *session);
+void sites_leave(struct sites *ss); /* one has ended */
+void sites_feed(void *sites); /* a task */
+/* site_lines.c: connections to one address */
+void site_wait_for_peer(struct site *s, struct peer *p);
+void site_leave_peer(struct peer *p); /* one has ended */
+
+#endif
