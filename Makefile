@@ -68,7 +68,7 @@ KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_
 	src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_fake_commands.c \
 	src/t/lib/smtp_script.c src/t/lib/auth_fake.c src/t/lib/fault.c \
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
-	src/t/story/story_expect.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
+	src/t/story/story_expect.c src/t/story/story_files.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \

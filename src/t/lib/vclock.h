@@ -16,6 +16,8 @@ void vclock_install(int64_t wall_s); /* seconds since 1970 at which the clock st
 int64_t vclock_ms(void); /* monotonic; starts at 1,000,000 */
 int64_t vclock_wall_s(void);
 void vclock_advance(int64_t ms);
+/* From now on time does not pass while a child process runs, within reason: real seconds, ten. */
+void vclock_waits_for_children(void);
 void vclock_step_wall(int64_t s); /* somebody sets the wall clock; the monotonic one goes on */
 
 /* What else acts when time passes: does what is due now and returns whether there was anything;

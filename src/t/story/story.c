@@ -52,47 +52,6 @@ story_number(const struct story *s, const char *word)
 	return (unsigned long)v;
 }
 
-static char *
-read_file(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	struct buf b;
-	char bytes[4096], *text;
-	size_t n;
-
-	if (f == NULL)
-		return NULL;
-	buf_init(&b, TEXT_MAX);
-	while ((n = fread(bytes, 1, sizeof(bytes), f)) > 0)
-		buf_add(&b, bytes, n);
-	fclose(f);
-	text = xstrdup(buf_str(&b));
-	buf_free(&b);
-	return text;
-}
-
-char *
-story_read(const struct story *s, const char *name)
-{
-	char path[STORY_PATH_MAX + 300];
-
-	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-	return read_file(path);
-}
-
-static void
-write_file(const struct story *s, const char *name, const char *data, size_t n)
-{
-	char path[STORY_PATH_MAX + 300];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-	umask(077);
-	f = fopen(path, "w");
-	if (f == NULL || fwrite(data, 1, n, f) != n || fclose(f) != 0)
-		story_fail(s, "cannot write %s: %s", path, strerror(errno));
-}
-
 static void
 show(struct buf *b, const char *title, const char *text)
 {
@@ -206,9 +165,9 @@ run_program(struct story *s, const char *name, const char *args, const char *inp
 	int64_t start;
 
 	check_exit(s);
-	write_file(s, "in", input, strlen(input));
-	write_file(s, "hosts", buf_data(&s->hosts), buf_len(&s->hosts));
-	write_file(s, "conf", buf_data(&s->config), buf_len(&s->config));
+	story_write(s, "in", input, strlen(input));
+	story_write(s, "hosts", buf_data(&s->hosts), buf_len(&s->hosts));
+	story_write(s, "conf", buf_data(&s->config), buf_len(&s->config));
 	buf_init(&line, TEXT_MAX);
 	buf_addf(&line, "%s -C %s/conf %s", name, s->dir, args);
 	text = xstrdup(buf_str(&line));
@@ -230,6 +189,7 @@ run_program(struct story *s, const char *name, const char *args, const char *inp
 	undo_redirect(1, out);
 	undo_redirect(2, err);
 	free(text);
+	story_check_secrets(s);
 }
 
 static void
@@ -308,6 +268,16 @@ script_line(struct story *s, void *ctx, const char *line)
 		story_fail(s, "not a line of a server's script: %s", line);
 }
 
+/* The lines of a server's script, and what of them concerns the story too. */
+static void
+script_lines(struct story *s, const char *block, struct smtp_fake *f)
+{
+	each_line(s, block, script_line, f);
+	story_use_certs(s, f);
+	if (f->script.secret != NULL)
+		story_secret(s, f->script.secret);
+}
+
 /* "server NAME ADDRESS..."; a second one of the same name adds to it. */
 static void
 server(struct story *s, const char *args, const char *block, bool lmtp)
@@ -327,7 +297,7 @@ server(struct story *s, const char *args, const char *block, bool lmtp)
 	}
 	while (story_word(&args, address, sizeof(address)))
 		smtp_fake_serve(v->fake, address);
-	each_line(s, block, script_line, v->fake);
+	script_lines(s, block, v->fake);
 }
 
 /* "script NAME": from now on the server's script is this alone. */
@@ -339,7 +309,7 @@ script(struct story *s, const char *args, const char *block)
 	if (v == NULL)
 		story_fail(s, "no server %s", args);
 	smtp_script_init(&v->fake->script);
-	each_line(s, block, script_line, v->fake);
+	script_lines(s, block, v->fake);
 }
 
 static void
@@ -364,16 +334,6 @@ resolver(struct story *s, const char *args)
 	    (*args != '\0' && !smtp_script_time(args, &ms)))
 		story_fail(s, "resolver ADDRESS [TIME]");
 	dns_server(address, &s->zone, ms);
-}
-
-static void
-make_folder(struct story *s, const char *name)
-{
-	char path[STORY_PATH_MAX + 300];
-
-	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-	if (mkdir(path, 0700) != 0)
-		story_fail(s, "cannot make %s: %s", path, strerror(errno));
 }
 
 static void
@@ -442,13 +402,17 @@ directive(struct story *s, const char *verb, const char *args, const char *block
 	if (network(s, verb, args, block))
 		return;
 	if (strcmp(verb, "config") == 0)
-		buf_adds(&s->config, block);
+		story_expand(s, &s->config, block);
 	else if (strcmp(verb, "hosts") == 0)
 		buf_adds(&s->hosts, block);
 	else if (strcmp(verb, "file") == 0)
-		write_file(s, args, block, strlen(block));
+		story_file(s, args, block);
 	else if (strcmp(verb, "folder") == 0)
-		make_folder(s, args);
+		story_folder(s, args);
+	else if (strcmp(verb, "mode") == 0)
+		story_mode(s, args);
+	else if (strcmp(verb, "secret") == 0)
+		story_secret(s, args);
 	else if (strcmp(verb, "submit") == 0)
 		submit(s, args, block);
 	else if (strcmp(verb, "submits") == 0)
@@ -559,6 +523,8 @@ begin(struct story *s)
 		story_fail(s, "cannot make %s: %s", s->dir, strerror(errno));
 	buf_init(&s->config, TEXT_MAX);
 	buf_init(&s->hosts, TEXT_MAX);
+	buf_init(&s->written, TEXT_MAX);
+	buf_init(&s->secrets, TEXT_MAX);
 	dns_fake_init(&s->zone);
 	buf_addf(&s->config,
 	    "hostname out.example.org\nspool %s/spool\nhosts %s/hosts\n"
@@ -566,6 +532,7 @@ begin(struct story *s)
 	    s->dir, s->dir);
 	/* Ahead of the kernel's clock, which gives new files their times: none is from the future. */
 	vclock_install(time(NULL) + 3600);
+	vclock_waits_for_children();
 	net_fake_install();
 	logcap_start();
 	sys.getentropy = seeded_getentropy;
@@ -576,7 +543,7 @@ void
 story_run(const char *path)
 {
 	struct story s = {.path = path};
-	char *text = read_file(path);
+	char *text = story_read_path(path);
 
 	if (text == NULL) {
 		story_fail(&s, "cannot read it");
@@ -590,5 +557,7 @@ story_run(const char *path)
 	dns_fake_free(&s.zone);
 	buf_free(&s.config);
 	buf_free(&s.hosts);
+	buf_free(&s.written);
+	buf_free(&s.secrets);
 	free(text);
 }

@@ -29,7 +29,10 @@ struct story {
 	const char *path;
 	int line;
 	char dir[STORY_PATH_MAX]; /* holds conf, spool/, in, out, err */
+	char certs[STORY_PATH_MAX + 16]; /* directory of certificates; "": not wanted yet */
 	struct buf config, hosts;
+	struct buf written; /* names of the files that the story has, a line each */
+	struct buf secrets; /* what must not be seen anywhere else, a line each */
 	struct dns_fake zone;
 	struct story_server servers[STORY_SERVERS_MAX];
 	size_t nservers;
@@ -46,10 +49,22 @@ void story_end(struct story *s);
 
 void story_fail(const struct story *s, const char *fmt, ...) LOG_PRINTF(2, 3) LOG_NORETURN;
 struct story_server *story_server(struct story *s, const char *name);
-/* A file below the story's directory, whole, as a string to be freed; NULL: none. */
-char *story_read(const struct story *s, const char *name);
 /* The next blank-separated word of *p into word[size]; false: there is none. */
 bool story_word(const char **p, char *word, size_t size);
 unsigned long story_number(const struct story *s, const char *word);
+
+/* story_files.c. Names are below the story's directory. */
+char *story_read(const struct story *s, const char *name); /* to be freed; NULL: there is none */
+char *story_read_path(const char *path);
+void story_write(const struct story *s, const char *name, const char *data, size_t n);
+void story_folder(const struct story *s, const char *name);
+void story_mode(const struct story *s, const char *args); /* "644 NAME" */
+void story_file(struct story *s, const char *name, const char *block); /* "file NAME" */
+void story_expand(struct story *s, struct buf *out, const char *block); /* $CA and the like */
+void story_use_certs(struct story *s, struct smtp_fake *f); /* if its script wants one */
+/* From now on this may be in no file but those the story wrote, nor in log or conversation, as it is
+ * or in base64. */
+void story_secret(struct story *s, const char *secret);
+void story_check_secrets(struct story *s);
 
 #endif

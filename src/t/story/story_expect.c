@@ -46,7 +46,32 @@ add_description(struct buf *b, const struct smtp_fake *f)
 		buf_addf(b, "\n\tfrom <%s> to", m->from);
 		for (size_t i = 0; i < m->nrcpts; i++)
 			buf_addf(b, " %s", m->rcpts[i]);
+		buf_adds(b, m->secured ? " over tls" : " in clear");
+		if (m->login != NULL)
+			buf_addf(b, " as %s", m->login);
 	}
+}
+
+/* "over tls", "in clear", "as USER": how it was sent; any of them, or none. */
+static bool
+was_sent(struct story *s, const struct fake_message *m, const char *p)
+{
+	char word[8], what[128];
+	bool so = true;
+
+	while (*p != '\0') {
+		if (!story_word(&p, word, sizeof(word)) || !story_word(&p, what, sizeof(what)))
+			story_fail(s, "over tls, in clear or as USER");
+		if (strcmp(word, "over") == 0 && strcmp(what, "tls") == 0)
+			so = so && m->secured;
+		else if (strcmp(word, "in") == 0 && strcmp(what, "clear") == 0)
+			so = so && !m->secured;
+		else if (strcmp(word, "as") == 0)
+			so = so && m->login != NULL && strcmp(m->login, what) == 0;
+		else
+			story_fail(s, "%s %s: over tls, in clear or as USER", word, what);
+	}
+	return so;
 }
 
 /* "from A to B,C": one more of exactly this envelope; "from <> to B" for the null sender. */
@@ -65,7 +90,7 @@ expect_message(struct story *s, struct story_server *v, const char *p)
 	list_each (l, &v->fake->messages) {
 		const struct fake_message *m = list_item(l, struct fake_message, link);
 
-		count += strcmp(m->from, from) == 0 && has_rcpts(m, rcpts);
+		count += strcmp(m->from, from) == 0 && has_rcpts(m, rcpts) && was_sent(s, m, p);
 	}
 	v->expected++;
 	if (count == 1)
@@ -138,6 +163,10 @@ expect_server(struct story *s, const char *name, const char *p, bool no)
 		v->expected = v->fake->nmessages;
 	} else if (strcmp(word, "connections") == 0)
 		expect_count(s, "connections", v->fake->sessions, p);
+	else if (strcmp(word, "handshakes") == 0)
+		expect_count(s, "handshakes", v->fake->handshakes, p);
+	else if (strcmp(word, "resumed") == 0)
+		expect_count(s, "sessions resumed", v->fake->resumed, p);
 	else if (strcmp(word, "open") == 0)
 		expect_count(s, "connections at once", v->fake->most_open, p);
 	else if (strcmp(word, "body") == 0 || strcmp(word, "said") == 0) {
@@ -341,6 +370,7 @@ story_end(struct story *s)
 {
 	size_t queued;
 
+	story_check_secrets(s);
 	for (size_t i = 0; i < s->nservers; i++) {
 		struct story_server *v = &s->servers[i];
 

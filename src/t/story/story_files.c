@@ -1,0 +1,317 @@
+/*
+ * story_files.c: the files of a story: what it writes, what it reads, and that no secret is in any
+ * file that the program wrote.
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "certs.h"
+#include "logcap.h"
+#include "proto/sasl_impl.h"
+#include "t/story/story.h"
+
+enum { TEXT_MAX = 64 << 20, SECRET_MIN = 6, VARIABLE_MAX = 64 };
+
+/* --- reading and writing --- */
+
+static bool
+read_all(const char *path, struct buf *b)
+{
+	FILE *f = fopen(path, "r");
+	char bytes[4096];
+	size_t n;
+
+	if (f == NULL)
+		return false;
+	while ((n = fread(bytes, 1, sizeof(bytes), f)) > 0)
+		buf_add(b, bytes, n);
+	fclose(f);
+	return true;
+}
+
+char *
+story_read_path(const char *path)
+{
+	struct buf b;
+	char *text = NULL;
+
+	buf_init(&b, TEXT_MAX);
+	if (read_all(path, &b))
+		text = xstrdup(buf_str(&b));
+	buf_free(&b);
+	return text;
+}
+
+static void
+path_of(const struct story *s, const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", s->dir, name);
+}
+
+char *
+story_read(const struct story *s, const char *name)
+{
+	char path[STORY_PATH_MAX + 300];
+
+	path_of(s, name, path, sizeof(path));
+	return story_read_path(path);
+}
+
+void
+story_write(const struct story *s, const char *name, const char *data, size_t n)
+{
+	char path[STORY_PATH_MAX + 300];
+	FILE *f;
+
+	path_of(s, name, path, sizeof(path));
+	umask(077);
+	f = fopen(path, "w");
+	if (f == NULL || fwrite(data, 1, n, f) != n || fclose(f) != 0)
+		story_fail(s, "cannot write %s: %s", path, strerror(errno));
+}
+
+void
+story_folder(const struct story *s, const char *name)
+{
+	char path[STORY_PATH_MAX + 300];
+
+	path_of(s, name, path, sizeof(path));
+	if (mkdir(path, 0700) != 0)
+		story_fail(s, "cannot make %s: %s", path, strerror(errno));
+}
+
+void
+story_mode(const struct story *s, const char *args)
+{
+	char word[16], path[STORY_PATH_MAX + 300];
+	char *end;
+	unsigned long mode;
+
+	if (!story_word(&args, word, sizeof(word)))
+		story_fail(s, "mode OCTAL NAME");
+	mode = strtoul(word, &end, 8);
+	path_of(s, args, path, sizeof(path));
+	if (*end != '\0' || chmod(path, (mode_t)mode) != 0)
+		story_fail(s, "cannot give %s the mode %s", path, word);
+}
+
+/* --- certificates and variables --- */
+
+/* The directory of certificates, made when it is first wanted. */
+static const char *
+certs_dir(struct story *s)
+{
+	if (s->certs[0] == '\0') {
+		snprintf(s->certs, sizeof(s->certs), "%.*s/certs", STORY_PATH_MAX, s->dir);
+		story_folder(s, "certs");
+		certs_make_quickly(s->certs);
+	}
+	return s->certs;
+}
+
+void
+story_use_certs(struct story *s, struct smtp_fake *f)
+{
+	if (f->script.tls != NULL)
+		f->certs = certs_dir(s);
+}
+
+static bool
+is_certificate(const char *name)
+{
+	for (size_t i = 0; certs_names[i] != NULL; i++)
+		if (strcmp(certs_names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+add_fingerprint(struct story *s, struct buf *out, const char *name, bool key)
+{
+	char path[STORY_PATH_MAX + 128], print[100];
+
+	if (!is_certificate(name))
+		story_fail(s, "no certificate is called %s", name);
+	snprintf(path, sizeof(path), "%s/%s.pem", certs_dir(s), name);
+	certs_fingerprint(path, key, print, sizeof(print));
+	buf_adds(out, print);
+}
+
+/* What stands behind a $ in a block; returns how long it was, 0: it is no variable. */
+static size_t
+add_variable(struct story *s, struct buf *out, const char *p)
+{
+	size_t n = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	size_t all = p[n] == ':' ? n + 1 + strspn(p + n + 1, "abcdefghijklmnopqrstuvwxyz-") : n;
+	char name[VARIABLE_MAX];
+
+	if (all >= sizeof(name))
+		return 0;
+	snprintf(name, sizeof(name), "%.*s", (int)all, p);
+	if (strcmp(name, "DIR") == 0)
+		buf_adds(out, s->dir);
+	else if (strcmp(name, "CA") == 0)
+		buf_addf(out, "%s/ca.pem", certs_dir(s));
+	else if (str_starts(name, "PRINT:"))
+		add_fingerprint(s, out, name + 6, false);
+	else if (str_starts(name, "KEYPRINT:"))
+		add_fingerprint(s, out, name + 9, true);
+	else
+		return 0;
+	return all;
+}
+
+void
+story_expand(struct story *s, struct buf *out, const char *block)
+{
+	for (const char *p = block; *p != '\0';) {
+		size_t n = *p == '$' ? add_variable(s, out, p + 1) : 0;
+
+		if (n == 0)
+			buf_addc(out, *p);
+		p += n + 1;
+	}
+}
+
+void
+story_file(struct story *s, const char *name, const char *block)
+{
+	struct buf b;
+
+	buf_init(&b, TEXT_MAX);
+	story_expand(s, &b, block);
+	story_write(s, name, buf_data(&b), buf_len(&b));
+	buf_free(&b);
+	buf_addf(&s->written, "%s\n", name);
+}
+
+/* --- secrets --- */
+
+/*
+ * What base64 makes of the secret wherever it stands in what is encoded: three ways, without the
+ * characters that its neighbours have a part in.
+ */
+static void
+add_base64(struct buf *needles, const char *secret)
+{
+	static const size_t skip[] = {0, 2, 3};
+	size_t n = strlen(secret);
+
+	for (size_t at = 0; at < 3; at++) {
+		struct buf plain, coded;
+
+		buf_init(&plain, TEXT_MAX);
+		buf_init(&coded, TEXT_MAX);
+		buf_add(&plain, "\0\0", at);
+		buf_adds(&plain, secret);
+		sasl_encode(&coded, buf_data(&plain), buf_len(&plain));
+		buf_add(needles, buf_data(&coded) + skip[at], (at + n) * 8 / 6 - skip[at]);
+		buf_addc(needles, '\n');
+		buf_free(&plain);
+		buf_free(&coded);
+	}
+}
+
+void
+story_secret(struct story *s, const char *secret)
+{
+	char line[300];
+
+	if (strlen(secret) < SECRET_MIN)
+		story_fail(s, "so short a secret might be found by chance: %s", secret);
+	snprintf(line, sizeof(line), "%s\n", secret);
+	if (strstr(buf_str(&s->secrets), line) != NULL)
+		return;
+	buf_adds(&s->secrets, line);
+	add_base64(&s->secrets, secret);
+}
+
+static bool
+holds(const struct buf *hay, const char *needle, size_t n)
+{
+	const char *data = buf_data(hay);
+
+	for (size_t i = 0; i + n <= buf_len(hay); i++)
+		if (data[i] == needle[0] && memcmp(data + i, needle, n) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_text(struct story *s, const char *where, const struct buf *text)
+{
+	for (const char *p = buf_str(&s->secrets); *p != '\0';) {
+		size_t n = strcspn(p, "\n");
+
+		if (holds(text, p, n))
+			story_fail(s, "the secret can be seen in %s: %.*s", where, (int)n, p);
+		p += n + 1;
+	}
+}
+
+static bool
+written_by_story(struct story *s, const char *path)
+{
+	const char *name = path + strlen(s->dir) + 1;
+	char line[STORY_PATH_MAX + 300];
+
+	snprintf(line, sizeof(line), "%s\n", name);
+	return strstr(buf_str(&s->written), line) != NULL;
+}
+
+static void
+check_files(struct story *s, const char *path)
+{
+	DIR *d = opendir(path);
+	struct buf b;
+
+	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		char below[STORY_PATH_MAX + 300];
+		struct stat st;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		snprintf(below, sizeof(below), "%s/%s", path, e->d_name);
+		if (lstat(below, &st) != 0 || written_by_story(s, below))
+			continue;
+		if (S_ISDIR(st.st_mode))
+			check_files(s, below);
+		if (!S_ISREG(st.st_mode))
+			continue; /* the spool has a FIFO */
+		buf_init(&b, TEXT_MAX);
+		if (read_all(below, &b))
+			check_text(s, below, &b);
+		buf_free(&b);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+static void
+check_string(struct story *s, const char *where, const char *text)
+{
+	struct buf b;
+
+	buf_init(&b, TEXT_MAX);
+	buf_adds(&b, text);
+	check_text(s, where, &b);
+	buf_free(&b);
+}
+
+void
+story_check_secrets(struct story *s)
+{
+	if (buf_len(&s->secrets) == 0)
+		return;
+	check_string(s, "the log", logcap_text());
+	check_string(s, "the conversation", logcap_trace());
+	check_files(s, s->dir);
+}
