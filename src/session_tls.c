@@ -12,7 +12,8 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-static const struct tls_policy clear_text = {.level = TLS_NONE};
+static const struct tls_policy clear_text = {.level = TLS_NONE}; /* there is no TLS to be had */
+static const struct tls_policy anybody = {.level = TLS_ENCRYPT};
 
 /* The end, before an engine could have said so. */
 static void
@@ -87,10 +88,13 @@ choose_tls(struct session *s)
 	else
 		s->policy = config_tls_policy(net->config, h->host, s->options.domain,
 		    h->submission || h->user != NULL || s->credentials != NULL);
-	if (h->tls_first && net != NULL && net->tls != NULL)
-		session_start_tls(s);
-	else
+	if (!h->tls_first || s->policy == &clear_text) {
 		begin_engine(s, false);
+		return;
+	}
+	if (s->policy->level == TLS_NONE) /* smtps is TLS, whatever else was said about the name */
+		s->policy = &anybody;
+	session_start_tls(s);
 }
 
 static void
