@@ -23,7 +23,8 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 
 TOP = src/sortie.c src/options.c src/config.c src/config_keys.c src/config_value.c src/config_tls.c src/runner.c src/network.c \
 	src/submit.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c \
-	src/queue.c src/message.c src/site.c src/site_sessions.c src/site_hops.c src/site_open.c \
+	src/queue.c src/message.c src/message_lock.c src/message_outcome.c \
+	src/message_commit.c src/site.c src/site_sessions.c src/site_hops.c src/site_open.c \
 	src/site_lines.c src/route.c src/peer.c src/hosts.c src/dial.c \
 	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
 	src/auth.c src/auth_file.c src/auth_command.c src/backoff.c src/mailq.c
