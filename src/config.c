@@ -143,6 +143,7 @@ config_parse(
 {
 	int first_at[CONFIG_KEYS_MAX] = {0};
 	char *copy = xstrndup(text, n), *next;
+	const char *host;
 	bool ok = true;
 	struct config_line l;
 	int number = 0;
@@ -161,6 +162,12 @@ config_parse(
 		ok = parse_line(&l, p, first_at);
 	}
 	free(copy);
+	if (ok && (host = config_tls_contradiction(c)) != NULL) {
+		snprintf(why, whysize,
+		    "%s: smtps://%s is TLS from the start, but the tls line for it says none", name,
+		    host);
+		ok = false;
+	}
 	return ok ? 0 : EX_CONFIG;
 }
 

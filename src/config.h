@@ -107,6 +107,8 @@ const struct tls_policy *config_tls_policy(
 bool config_auth_in_clear(const struct config *c, const char *host);
 /* Whether some mail may need a CA store: a policy says verify, or a relay is a provider's. */
 bool config_wants_ca(const struct config *c);
+/* The host of an smtps:// URL (TLS from the start) for which a tls line says none, or NULL. */
+const char *config_tls_contradiction(const struct config *c);
 
 /* The name for EHLO, Message-ID and unqualified addresses: FQDN, or NULL if there is none. Asks
  * gethostname(2) once. Result valid while c is. */

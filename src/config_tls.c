@@ -75,3 +75,27 @@ config_wants_ca(const struct config *c)
 	return provider_among(c, &c->relays) || provider_among(c, &c->fallbacks) ||
 	       provider_among(c, &c->routes);
 }
+
+static const char *
+never_and_from_the_start(const struct config *c, const struct targets *ts)
+{
+	for (size_t i = 0; i < ts->n; i++) {
+		const struct target *t = &ts->v[i];
+
+		if (t->tls_first && config_tls_policy(c, t->host, NULL, true)->level == TLS_NONE)
+			return t->host;
+	}
+	return NULL;
+}
+
+const char *
+config_tls_contradiction(const struct config *c)
+{
+	const char *host = never_and_from_the_start(c, &c->relays);
+
+	if (host == NULL)
+		host = never_and_from_the_start(c, &c->fallbacks);
+	if (host == NULL)
+		host = never_and_from_the_start(c, &c->routes);
+	return host;
+}
