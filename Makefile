@@ -91,9 +91,10 @@ RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR)
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
-	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
+	TLSSINK src/t/bench/tlssink.c BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
+	src/t/whole/whole_tls.c \
 	PORTS src/t/interop/ports.c
 
 all: sortie
@@ -127,15 +128,15 @@ check:
 	@CC="$(CC)" sh src/t/lib/deps.sh
 	@$(MAKE) -j $(J) run-check
 
-run-check: $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
-	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
+run-check: $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink $(BUILD)/kill
+	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
 	$(RUN) $(BUILD)/check
 
 # The program as it is, with real files and sockets.
-whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
-	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
+whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
+	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
 
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports
@@ -150,12 +151,16 @@ bench: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/bench
 	$(BUILD)/bench $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BENCHFLAGS)
 
 WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
+TLSKIT = $(BUILD)/t/lib/certs.o $(BUILD)/t/lib/tls_server.o
 
 $(BUILD)/sink: $(OBJ_SINK) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_SINK) $(WHOLE) $(LIBS)
 
-$(BUILD)/check-whole: $(OBJ_PROGRAM) $(WHOLE)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PROGRAM) $(WHOLE) $(LIBS) $(CHECK_LIBS)
+$(BUILD)/tlssink: $(OBJ_TLSSINK) $(TLSKIT) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_TLSSINK) $(TLSKIT) $(WHOLE) $(LIBS)
+
+$(BUILD)/check-whole: $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE) $(LIBS) $(CHECK_LIBS)
 
 $(BUILD)/ports: $(OBJ_PORTS) $(BUILD)/libsortie.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PORTS) $(BUILD)/libsortie.a $(LIBS)

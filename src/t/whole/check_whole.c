@@ -1,5 +1,6 @@
 /*
- * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SINK (two paths).
+ * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SINK TLSSINK
+ * (three paths).
  */
 #include <sys/wait.h>
 
@@ -11,8 +12,8 @@
 #include "kit.h"
 #include "suites.h"
 
-static Suite *(*const suites[])(void) = {
-    suite_whole_submit, suite_whole_background, suite_whole_runners, suite_whole_signals};
+static Suite *(*const suites[])(void) = {suite_whole_submit, suite_whole_background,
+    suite_whole_runners, suite_whole_signals, suite_whole_tls};
 
 enum { NSUITES = sizeof(suites) / sizeof(suites[0]) };
 
@@ -38,12 +39,13 @@ main(int argc, char **argv)
 	pid_t pids[NSUITES];
 	int failed = 0, status;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: check_whole SORTIE SINK\n");
+	if (argc != 4) {
+		fprintf(stderr, "usage: check_whole SORTIE SINK TLSSINK\n");
 		return EXIT_FAILURE;
 	}
 	kit.sortie = realpath(argv[1], NULL);
 	kit.sink = realpath(argv[2], NULL);
+	kit.tlssink = realpath(argv[3], NULL);
 	fflush(stdout);
 	for (size_t i = 0; i < NSUITES; i++)
 		if ((pids[i] = fork()) == 0)

@@ -92,8 +92,8 @@ make_pipe(int fds[2])
 	fcntl(fds[1], F_SETFD, FD_CLOEXEC);
 }
 
-static void
-start(struct child *c, void (*prepare)(void), const char *const argv[])
+void
+child_start_argv(struct child *c, void (*prepare)(void), const char *const argv[])
 {
 	int in[2], out[2];
 
@@ -126,7 +126,7 @@ start_va(struct child *c, void (*prepare)(void), const char *arg, va_list ap)
 		ck_assert_uint_lt(n, ARGS_MAX - 1);
 		argv[n++] = arg;
 	}
-	start(c, prepare, argv);
+	child_start_argv(c, prepare, argv);
 }
 
 void

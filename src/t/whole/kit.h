@@ -22,7 +22,7 @@
 enum { PATIENCE_MS = 20000, SAID_MAX = 64 * 1024, HEARD_MAX = 4096 };
 
 struct kit {
-	const char *sortie, *sink; /* paths */
+	const char *sortie, *sink, *tlssink; /* paths */
 	char dir[64], conf[80], spool[80], log[80];
 };
 extern struct kit kit;
@@ -57,6 +57,8 @@ struct child {
 
 /* Runs sortie -C conf and the arguments, of which the last is NULL. prepare: in the child, before exec. */
 void child_start(struct child *c, void (*prepare)(void), const char *arg, ...);
+/* ... argv as for execv(3). */
+void child_start_argv(struct child *c, void (*prepare)(void), const char *const argv[]);
 void child_feed(struct child *c, const char *text); /* leaves its standard input open */
 void child_end_of_input(struct child *c);
 void child_output(struct child *c); /* all of it: until nobody holds the other end */
