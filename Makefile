@@ -25,7 +25,8 @@ TOP = src/sortie.c src/options.c src/config.c src/config_keys.c src/config_value
 	src/submit.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c \
 	src/queue.c src/message.c src/message_lock.c src/message_outcome.c \
 	src/message_commit.c src/site.c src/site_sessions.c src/site_hops.c src/site_open.c \
-	src/site_lines.c src/route.c src/peer.c src/hosts.c src/dial.c \
+	src/site_lines.c src/route.c src/route_mx.c src/route_host.c src/route_address.c \
+	src/peer.c src/hosts.c src/dial.c \
 	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
 	src/auth.c src/auth_file.c src/auth_command.c src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
