@@ -59,10 +59,16 @@ next_relay(const struct config *c, const char *sender, size_t *i)
 	return NULL;
 }
 
+/* All that makes a difference to what is said there: two users of one server are two destinations. */
 static void
 add_target_key(struct buf *key, const char *before, const struct target *t)
 {
-	buf_addf(key, "%s%s:%u", before, t->host, t->port);
+	buf_addf(key, "%s%s%s%s:%u", before, t->user != NULL ? t->user : "",
+	    t->user != NULL ? "@" : "", t->host, t->port);
+	if (t->tls_first)
+		buf_adds(key, " smtps");
+	else if (t->submission)
+		buf_adds(key, " submission");
 	if (t->kind == TARGET_MX)
 		buf_adds(key, " mx");
 	else if (t->kind == TARGET_LMTP_HOST || t->kind == TARGET_LMTP_PATH)
