@@ -53,7 +53,8 @@ struct tls_rule { /* tls NAME LEVEL */
 
 struct config {
 	char *path; /* of the file, for messages */
-	char *home, *user; /* the effective user's, for commands that print secrets; NULL: unknown */
+	char *home,
+	    *user; /* the effective user's, for commands that print secrets; NULL: unknown */
 	char *hostname, *domain; /* NULL: found out */
 	char *spool;
 	struct targets relays, fallbacks, routes;
@@ -99,11 +100,14 @@ int config_parse(
 bool config_sender_matches(const char *pattern, const char *sender);
 
 /*
- * The policy for a host: the tls line for its name, else that for the recipient domain, else `verify`
- * for a provider's server (submission, or credentials go there), else the default. domain NULL: none.
+ * The policy for a host: the tls line for the recipient domain, else that for the host's name, else
+ * the default. For a provider's server (submission, or credentials go there): the line for its name,
+ * else `verify`. domain NULL: none.
  */
 const struct tls_policy *config_tls_policy(
     const struct config *c, const char *host, const char *domain, bool provider);
+/* Whether there is a tls line for it. */
+bool config_tls_names(const struct config *c, const char *domain);
 bool config_auth_in_clear(const struct config *c, const char *host);
 /* Whether some mail may need a CA store: a policy says verify, or a relay is a provider's. */
 bool config_wants_ca(const struct config *c);

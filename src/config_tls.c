@@ -30,13 +30,20 @@ rule_for(const struct config *c, const char *name)
 	return NULL;
 }
 
+bool
+config_tls_names(const struct config *c, const char *domain)
+{
+	return rule_for(c, domain) != NULL;
+}
+
 const struct tls_policy *
 config_tls_policy(const struct config *c, const char *host, const char *domain, bool provider)
 {
-	const struct tls_policy *p = rule_for(c, host);
+	/* the name of an exchange is what the DNS says, which whoever wants to read the mail may say */
+	const struct tls_policy *p = provider ? NULL : rule_for(c, domain);
 
 	if (p == NULL)
-		p = rule_for(c, domain);
+		p = rule_for(c, host);
 	if (p == NULL)
 		p = provider ? &verify : &c->tls;
 	return p;

@@ -75,6 +75,13 @@ add_target_key(struct buf *key, const char *before, const struct target *t)
 		buf_adds(key, " lmtp");
 }
 
+static void
+add_lowercase(struct buf *key, const char *domain)
+{
+	for (const char *p = domain; *p != '\0'; p++)
+		buf_addc(key, (char)str_lower((unsigned char)*p));
+}
+
 void
 router_site_key(const struct router *r, const char *sender, const char *domain, struct buf *key)
 {
@@ -86,14 +93,17 @@ router_site_key(const struct router *r, const char *sender, const char *domain, 
 	buf_clear(key);
 	if ((t = find_route(r->config, domain)) != NULL) {
 		add_target_key(key, "route ", t);
+		if (config_tls_names(r->config, domain)) { /* its mail goes in its own way */
+			buf_adds(key, " for ");
+			add_lowercase(key, domain);
+		}
 		return;
 	}
 	while ((t = next_relay(r->config, sender, &i)) != NULL)
 		add_target_key(key, buf_len(key) == 0 ? "relay " : ",", t);
 	if (buf_len(key) > 0)
 		return;
-	for (const char *p = domain; *p != '\0'; p++)
-		buf_addc(key, (char)str_lower((unsigned char)*p));
+	add_lowercase(key, domain);
 }
 
 /* --- legs --------------------------------------------------------------------------------- */
@@ -348,6 +358,7 @@ route_open(struct router *r, const char *sender, const char *domain, route_fn *f
 	else
 		while ((t = next_relay(r->config, sender, &i)) != NULL)
 			add_target(rt, t, preference++, false);
+	rt->by_relay = preference > 0;
 	rt->from_config = !list_empty(&rt->legs);
 	if (rt->from_config)
 		for (i = 0; i < r->config->fallbacks.n; i++)

@@ -36,6 +36,7 @@ struct hop { /* one address to try */
 	bool own_name; /* ... itself, not by way of an MX record: credentials may go there */
 	bool tls_first, submission; /* as in struct target */
 	const char *user; /* of the URL, NULL: none */
+	const char *tls_domain; /* whose tls line holds here; NULL: the host's own alone */
 	uint16_t port;
 };
 

@@ -47,6 +47,21 @@ peer_text(const struct in6_addr *a, uint16_t port)
 	return xstrdup(text);
 }
 
+/*
+ * Mail for a domain that has a tls line keeps to it wherever it goes, the fallback too; but a relay
+ * takes everybody's. mx:NAME is as if the mail were for NAME.
+ */
+static const char *
+tls_domain(const struct leg *l)
+{
+	const struct route *rt = l->route;
+
+	if (!rt->by_relay &&
+	    (l->target == NULL || config_tls_names(rt->router->config, rt->domain)))
+		return rt->domain;
+	return l->from_mx ? l->target->host : NULL;
+}
+
 static struct hop *
 add_hop(struct leg *l)
 {
@@ -66,6 +81,7 @@ add_hop(struct leg *l)
 		h->submission = l->target->submission;
 		h->user = l->target->user;
 	}
+	h->tls_domain = tls_domain(l);
 	h->port = l->port;
 	rt->nfallback += l->fallback;
 	return h;

@@ -53,6 +53,7 @@ struct route {
 	route_fn *fn;
 	void *ctx;
 	bool from_config; /* names come out of the configuration: nothing is permanent */
+	bool by_relay; /* ... out of relay lines: any domain's mail goes there */
 	char *domain;
 	struct list legs;
 	struct hop **hops; /* each stays where it is while more are found */

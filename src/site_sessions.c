@@ -243,7 +243,7 @@ site_start_session(struct site *s, struct conn *conn, size_t index, int64_t conn
 	route_hop(s->route, index, &h);
 	so.hop = h;
 	so.network = s->sites->options.network;
-	so.domain = h->own_name ? NULL : s->domain;
+	so.domain = h->tls_domain;
 	so.in_clear = peers_get(&s->sites->peers, h->peer)->in_clear;
 	memcpy(so.patience_s, s->sites->options.patience_s, sizeof(so.patience_s));
 	session = session_new(s->sites->reactor, conn, &so, &session_ops, s);

@@ -153,7 +153,7 @@ on_opened(void *ctx, struct conn *conn, size_t index, int64_t connect_ms)
 		return;
 	}
 	route_hop(v->route, index, &so.hop);
-	so.domain = so.hop->own_name ? NULL : address_domain(v->address);
+	so.domain = so.hop->tls_domain;
 	memcpy(so.patience_s, c->patience_s, sizeof(so.patience_s));
 	session_new(v->network.reactor, conn, &so, &session_ops, v);
 }
