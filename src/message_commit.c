@@ -267,15 +267,38 @@ hold(struct message *m)
 	    m->envelope.id);
 }
 
+/*
+ * The report's name: the message's with a suffix, so that it is the same again after a crash. A list
+ * that somebody else put into the spool may have a name too long for that: its beginning and a hash
+ * of it (FNV-1a, 64 bits) stand for it then.
+ */
+static void
+name_report(char name[ENVELOPE_ID_MAX + 1], const char *id, const char *suffix)
+{
+	enum { KEPT = 32 };
+	uint64_t h = 0xcbf29ce484222325;
+	size_t n = strlen(id);
+
+	str_copy(name, ENVELOPE_ID_MAX + 1, id);
+	if (n + strlen(suffix) > ENVELOPE_ID_MAX) {
+		for (const char *p = id; *p != '\0'; p++)
+			h = (h ^ (unsigned char)*p) * 0x100000001b3;
+		n = KEPT + (size_t)snprintf(name + KEPT, ENVELOPE_ID_MAX + 1 - KEPT, "-%016llx",
+			       (unsigned long long)h);
+	}
+	str_copy(name + n, ENVELOPE_ID_MAX + 1 - n, suffix);
+}
+
 static void
 make_report(struct message *m)
 {
 	struct messages *ms = m->all;
 	struct envelope *e = &m->envelope;
 	unsigned n = e->reported + 1; /* in order: one may be owed since a crash or a full disk */
-	char id[ENVELOPE_ID_MAX + 16];
+	char id[ENVELOPE_ID_MAX + 1], suffix[16];
 
-	snprintf(id, sizeof(id), "%s.r%u", e->id, n);
+	snprintf(suffix, sizeof(suffix), ".r%u", n);
+	name_report(id, e->id, suffix);
 	switch (
 	    bounce_make(ms->spool, &ms->options.bounce, e, BOUNCE_FAILED, n, id, clock_wall_s())) {
 	case BOUNCE_MADE:
@@ -305,9 +328,9 @@ make_warning(struct message *m)
 {
 	struct messages *ms = m->all;
 	struct envelope *e = &m->envelope;
-	char id[ENVELOPE_ID_MAX + 16];
+	char id[ENVELOPE_ID_MAX + 1];
 
-	snprintf(id, sizeof(id), "%s.w", e->id);
+	name_report(id, e->id, ".w");
 	if (bounce_make(ms->spool, &ms->options.bounce, e, BOUNCE_DELAYED, 0, id, clock_wall_s()) ==
 	    BOUNCE_MADE) {
 		e->warned = true;

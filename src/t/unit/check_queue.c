@@ -338,6 +338,45 @@ START_TEST(citadel_list_without_a_sender)
 }
 END_TEST
 
+static void
+write_failed_list(const char *name)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text),
+	    "Content-type: application/x-citadel-delivery-list\n\n"
+	    "msgid|%s\nsubmitted|1799999000\nremote|a@elsewhere.net|5|550 5.1.1 no\n",
+	    name);
+	write_file("msg", name, body);
+	write_file("ctl", name, text);
+}
+
+/*
+ * Names as long as they may be, which differ in the last letter, leave no room for ".r1". Each still
+ * has a report of its own, and only one when we died before that was noted.
+ */
+START_TEST(reports_about_the_longest_names)
+{
+	char name[ENVELOPE_ID_MAX + 1];
+
+	ck_assert(dns_fake_add(&zone, "example.com A 192.0.2.9")); /* the reports stay */
+	memset(name, 'x', ENVELOPE_ID_MAX);
+	name[ENVELOPE_ID_MAX] = '\0';
+	start_queue();
+	for (int i = 0; i < 2; i++) {
+		for (char c = 'a'; c <= 'b'; c++) {
+			name[ENVELOPE_ID_MAX - 1] = c;
+			write_failed_list(name);
+		}
+		pass();
+		ck_assert(!has("ctl", name, ""));
+		ck_assert_uint_eq(testspool_count(sp), 2);
+		while (has("msg", name, ""))
+			ck_assert(reactor_turn(r));
+	}
+}
+END_TEST
+
 /* The end mark was written and is to be synced, then the lock is let go: no reason to stop. */
 START_TEST(citadel_list_not_due_after_all)
 {
@@ -510,6 +549,7 @@ suite_queue(void)
 	tcase_add_test(tc, failed_by_another_meanwhile);
 	tcase_add_test(tc, not_held_while_somebody_waits);
 	tcase_add_test(tc, citadel_list_without_a_sender);
+	tcase_add_test(tc, reports_about_the_longest_names);
 	tcase_add_test(tc, citadel_list_not_due_after_all);
 	tcase_add_test(tc, one_entry_cannot_be_read);
 	tcase_add_test(tc, a_body_is_missing);
