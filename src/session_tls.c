@@ -166,10 +166,15 @@ shaken(struct session *s)
 static void
 not_shaken(struct session *s, const char *why)
 {
-	log_info("TLS with %s failed: %s", s->relay, why);
+	const struct tls_facts *f = conn_tls(s->conn);
+	bool compared = s->policy->level == TLS_FINGERPRINT && f->fingerprint[0] != '\0';
+
+	/* whoever keeps a list has to look at it now, and wants to know what for */
+	log_info("TLS with %s failed: %s%s%s", s->relay, why, compared ? "; it is " : "",
+	    compared ? f->fingerprint : "");
 	if (s->smtp == NULL) {
-		struct verdict v = verdict_make(FATE_RETRY, SCOPE_HOST, "4.7.5",
-		    "shaking hands for TLS", "%s: TLS handshake failed: %s", s->relay, why);
+		struct verdict v = verdict_make(
+		    FATE_RETRY, SCOPE_HOST, "4.7.5", "shaking hands for TLS", "%s", why);
 
 		end_early(s, &v);
 		return;

@@ -71,6 +71,7 @@ site_free(struct site *s)
 	free(s->key);
 	free(s->sender);
 	free(s->domain);
+	free(s->why_relay);
 	free(s);
 }
 
@@ -93,10 +94,10 @@ have_route(struct site *s)
 		s->route = route_open(s->sites->router, s->sender, s->domain, on_route, s);
 	state = route_hop(s->route, 0, &h);
 	if (state == ROUTE_END) {
-		s->why = *route_verdict(s->route);
+		site_set_why(s, route_verdict(s->route), NULL);
 		/* the DNS will say so again, from memory: sites that are none need none */
 		s->parked = s->why.fate != FATE_FAIL;
-		site_settle_waiting(s, &s->why);
+		site_settle_waiting(s);
 		route_close(&s->route);
 	}
 	return state == ROUTE_HOP;
@@ -110,7 +111,7 @@ site_run(void *ctx)
 	if (s->sites->stopping)
 		return;
 	if (s->parked)
-		site_settle_waiting(s, &s->why);
+		site_settle_waiting(s);
 	else if (s->nwaiting > 0 && have_route(s))
 		open_more(s);
 	/* what was learned about a site in trouble is kept for the pass; the others need no memory */

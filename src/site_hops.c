@@ -4,6 +4,8 @@
  */
 #include "site_impl.h"
 
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "session.h"
@@ -62,12 +64,20 @@ site_park(struct site *s)
 	site_wake(s);
 }
 
+void
+site_set_why(struct site *s, const struct verdict *v, const char *relay)
+{
+	s->why = *v;
+	free(s->why_relay);
+	s->why_relay = relay != NULL ? xstrdup(relay) : NULL;
+}
+
 /* What was really tried says more than what could not be (an IPv6 address without a route to it). */
 void
-site_note_why(struct site *s, const struct verdict *v)
+site_note_why(struct site *s, const struct verdict *v, const char *relay)
 {
 	if (!v->no_attempt || s->why.enhanced[0] == '\0' || s->why.no_attempt)
-		s->why = *v;
+		site_set_why(s, v, relay);
 }
 
 /*
@@ -75,11 +85,12 @@ site_note_why(struct site *s, const struct verdict *v)
  * others to the same hop are alive the host is not down, it wants no more than those.
  */
 void
-site_hop_trouble(struct site *s, size_t hop, const struct verdict *v, bool served)
+site_hop_trouble(
+    struct site *s, size_t hop, const struct verdict *v, const char *relay, bool served)
 {
 	unsigned alive = site_sessions_on(s, hop);
 
-	site_note_why(s, v);
+	site_note_why(s, v, relay);
 	s->learned = true;
 	if (served || alive > 0) {
 		s->troubled = true;

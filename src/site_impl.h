@@ -54,6 +54,7 @@ struct site {
 	bool learned; /* something worth keeping for the pass */
 	bool parked, no_dot_ahead;
 	struct verdict why; /* the last trouble; parked: the reason */
+	char *why_relay; /* the host it was with, as job.relay; NULL: none was reached */
 	struct task task;
 	struct timer idle;
 	struct list at_peer; /* on a peer's: wants a connection to it, and there are too many */
@@ -84,8 +85,8 @@ void site_run(void *site); /* a task */
 /* site_sessions.c: jobs */
 struct job *site_take_job(struct site *s); /* NULL: none waits */
 void site_job_done(struct site *s, struct job *j);
-/* One verdict for all that waits: deferred or failed without having been tried any further. */
-void site_settle_waiting(struct site *s, const struct verdict *v);
+/* s->why for all that waits: deferred or failed without having been tried any further. */
+void site_settle_waiting(struct site *s);
 /* site_sessions.c: sessions */
 void site_start_session(struct site *s, struct conn *conn, size_t hop, int64_t connect_ms);
 void site_quit_idle(void *site); /* a timer: sessions without work close */
@@ -96,8 +97,12 @@ struct peer *site_peer(struct site *s, size_t hop);
 unsigned site_sessions_on(const struct site *s, size_t hop);
 bool site_hop_left(struct site *s, size_t except);
 void site_park(struct site *s); /* s->why says why */
-void site_note_why(struct site *s, const struct verdict *v);
-void site_hop_trouble(struct site *s, size_t hop, const struct verdict *v, bool served);
+void site_set_why(struct site *s, const struct verdict *v, const char *relay);
+void site_note_why(
+    struct site *s, const struct verdict *v, const char *relay); /* if it says more */
+/* relay: NULL when it could not be reached. */
+void site_hop_trouble(
+    struct site *s, size_t hop, const struct verdict *v, const char *relay, bool served);
 void site_went_well(struct site *s); /* a message was answered */
 
 /* site_open.c */

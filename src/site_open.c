@@ -61,7 +61,7 @@ hop_usable(
 		return false;
 	p = peers_get(&s->sites->peers, h->peer);
 	if (p->dead && site_sessions_on(s, i) == 0) {
-		site_note_why(s, &p->why);
+		site_note_why(s, &p->why, NULL);
 		*site_health(s, i) = HOP_FAILED;
 		return false;
 	}
@@ -122,7 +122,7 @@ on_failed(void *ctx, size_t index, const struct verdict *v)
 	}
 	if (!v->no_attempt) /* IPv6 addresses on a machine without IPv6 are no news */
 		log_info("%s: %s", o->site->key, v->text);
-	site_hop_trouble(o->site, index, v, false);
+	site_hop_trouble(o->site, index, v, NULL, false);
 }
 
 static void
@@ -149,7 +149,7 @@ on_opened(void *ctx, struct conn *conn, size_t index, int64_t connect_ms)
 		site_start_session(s, conn, index, connect_ms);
 	} else if (s->nsessions == 0 && !site_hop_left(s, SIZE_MAX)) {
 		if (route_nhops(s->route) == 0)
-			s->why = *route_verdict(s->route);
+			site_set_why(s, route_verdict(s->route), NULL);
 		site_park(s);
 	}
 	site_opening_free(o);

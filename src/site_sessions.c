@@ -54,18 +54,17 @@ put_back(struct site *s, struct job *j)
 	site_wake(s);
 }
 
-/* One verdict for all that waits: deferred or failed without having been tried any further. */
 void
-site_settle_waiting(struct site *s, const struct verdict *v)
+site_settle_waiting(struct site *s)
 {
 	struct job *j;
 
 	while ((j = site_take_job(s)) != NULL) {
 		j->body_wanted = false;
-		j->relay = NULL;
+		j->relay = s->why_relay;
 		j->begun_ms = j->setup_ms = 0;
 		if (j->ops->begin(j) == JOB_GO)
-			settle_rest(j, v);
+			settle_rest(j, &s->why);
 		site_job_done(s, j);
 	}
 }
@@ -199,6 +198,21 @@ on_idle(void *ctx, struct session *session)
 	}
 }
 
+/* What we have to say of a host names it, for there may be several; a reply is its own, and the log
+ * tells whose. */
+static struct verdict
+trouble_with(const struct session *session, const struct verdict *v)
+{
+	struct verdict named;
+
+	if (v->code != 0 || v->scope != SCOPE_HOST)
+		return *v;
+	named = verdict_make(
+	    v->fate, v->scope, v->enhanced, v->doing, "%s: %s", session_relay(session), v->text);
+	named.no_attempt = v->no_attempt;
+	return named;
+}
+
 static void
 on_closed(void *ctx, struct session *session, const struct session_end *end)
 {
@@ -207,6 +221,8 @@ on_closed(void *ctx, struct session *session, const struct session_end *end)
 	size_t hop = session_hop(session);
 	struct peer *p = site_peer(s, hop);
 	bool served = session_delivered(session) > 0;
+	char line[VERDICT_TEXT_MAX + 20];
+	struct verdict named;
 
 	list_remove(session_link(session));
 	s->nsessions--;
@@ -215,11 +231,12 @@ on_closed(void *ctx, struct session *session, const struct session_end *end)
 	s->no_dot_ahead |= end->behind_dot;
 	if (end->tls_failed && !p->in_clear) {
 		log_info("%s: without TLS there for the rest of this pass: %s",
-		    session_relay(session), v->text);
+		    session_relay(session), verdict_line(v, line, sizeof(line)));
 		p->in_clear = true;
 	} else if (v->fate != FATE_SENT && !(end->benign && served) && !s->sites->stopping) {
 		/* who hangs up politely before he has served anything does not do so again and again */
-		site_hop_trouble(s, hop, v, served);
+		named = trouble_with(session, v);
+		site_hop_trouble(s, hop, &named, session_relay(session), served);
 	}
 	site_wake(s);
 }
