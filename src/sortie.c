@@ -341,9 +341,14 @@ run_queue(struct program *p)
 	};
 	int rc;
 
-	if ((o->verbose || o->nfilters > 0) && !may_see_all(p))
-		return complain(
-		    EX_NOPERM, "-q with -v or a filter is for root and the spool's owner");
+	if (!may_see_all(p)) {
+		if (o->verbose || o->nfilters > 0 || o->interval_s > 0)
+			return complain(EX_NOPERM,
+			    "-q with -v, a time or a filter is for root and the spool's owner");
+		/* his own mail alone: whoever starts a process can stop it, and what it has locked */
+		ro.kind = RUNNER_USER;
+		ro.uid = (long long)getuid();
+	}
 	if (o->daemon)
 		log_info("this program does not listen: -bd means a queue run now and then");
 	while ((rc = runner_run(&ro)) == RUNNER_RELOAD)
