@@ -23,6 +23,7 @@
 #include "mailq.h"
 #include "options.h"
 #include "runner.h"
+#include "sortie_background.h"
 #include "spool/spool.h"
 #include "submit.h"
 #include "verify.h"
@@ -131,79 +132,6 @@ catch_stops(void (*handler)(int))
 		sigaction(stops[i], &sa, NULL);
 }
 
-static void
-to_dev_null(void)
-{
-	int fd = open("/dev/null", O_RDWR);
-
-	if (fd < 0)
-		return;
-	for (int i = 0; i <= 2; i++)
-		dup2(fd, i);
-	if (fd > 2)
-		close(fd);
-}
-
-/*
- * The background child delivers mail of its own user until none is left. It is detached before the
- * parent exits, so that whoever waits for the parent's pipes or terminal is not kept waiting.
- */
-static void
-deliver_as_child(struct program *p, long long uid, int lock)
-{
-	struct runner_options o = {
-	    .kind = RUNNER_USER,
-	    .spool = p->spool,
-	    .config = &p->config,
-	    .uid = uid,
-	    .lock = lock,
-	};
-	int ready[2];
-	pid_t pid;
-	char c;
-
-	if (pipe(ready) != 0)
-		return; /* the message is queued: the next run takes it */
-	fflush(stdout);
-	fflush(stderr);
-	if ((pid = fork()) == 0) {
-		setsid();
-		if (chdir("/") != 0)
-			log_warn("cannot change to /: %s", strerror(errno));
-		to_dev_null();
-		close(ready[0]);
-		close(ready[1]);
-		log_verbose(false);
-		_exit(runner_run(&o));
-	}
-	close(ready[1]);
-	if (pid > 0)
-		while (read(ready[0], &c, 1) < 0 && errno == EINTR)
-			;
-	close(ready[0]);
-}
-
-/* Wakes whoever runs, or becomes the one who does. */
-static void
-deliver_in_background(struct program *p, long long uid)
-{
-	char name[32];
-	int lock;
-
-	if (spool_runner_present(p->spool, "full")) {
-		spool_wake(p->spool);
-		return;
-	}
-	snprintf(name, sizeof(name), "%lld", uid);
-	lock = spool_runner_lock(p->spool, name);
-	if (lock < 0) {
-		spool_wake(p->spool);
-		return;
-	}
-	deliver_as_child(p, uid, lock);
-	spool_unlock(&lock); /* the child's copy holds */
-}
-
 static int
 deliver_now(struct program *p, const char *id)
 {
@@ -253,7 +181,7 @@ run_submit(struct program *p, const char *called)
 	if (o->verbose || o->delivery == DELIVER_NOW)
 		return deliver_now(p, id);
 	if (o->delivery == DELIVER_BACKGROUND)
-		deliver_in_background(p, so.uid);
+		sortie_deliver_in_background(p->spool, &p->config, so.uid);
 	return EX_OK;
 }
 

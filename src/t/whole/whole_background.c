@@ -2,6 +2,7 @@
  * Background delivery: the submitter returns at once; his child, or a runner that is there already,
  * delivers.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,34 @@ START_TEST(child_is_detached)
 	ck_assert_int_eq(child_end(&c), 0);
 	fd = server_accept(listener);
 	ck_assert_int_eq(kill(-c.pid, SIGKILL), -1); /* nobody is left in it */
+	server_greet(fd);
+	server_take(fd);
+	WAIT_FOR(files_in("msg") == 0);
+	close(fd);
+}
+END_TEST
+
+static int others[2]; /* ends of a pipe; an exec leaves them open */
+
+static void
+hold_others(void)
+{
+	close(others[0]);
+	ck_assert_int_eq(dup2(others[1], 300), 300);
+}
+
+/* A caller who has a pipe of his own open, and reads it, does not wait for the delivery. */
+START_TEST(child_keeps_nothing_of_the_callers)
+{
+	int listener = listen_alone(), fd;
+	char c;
+
+	ck_assert_int_eq(pipe(others), 0);
+	ck_assert_int_eq(submit(hold_others, "Subject: 1\n\n1\n", "bob@example.net", NULL), 0);
+	close(others[1]);
+	ck_assert_int_eq(fcntl(others[0], F_SETFL, O_NONBLOCK), 0);
+	WAIT_FOR(read(others[0], &c, 1) == 0);
+	fd = server_accept(listener);
 	server_greet(fd);
 	server_take(fd);
 	WAIT_FOR(files_in("msg") == 0);
@@ -203,8 +232,8 @@ Suite *
 suite_whole_background(void)
 {
 	const TTest *const tests[] = {submitter_does_not_wait, child_is_detached,
-	    many_submissions_few_runners, resident_runner_is_woken, queue_run_takes_what_comes,
-	    foreground_waits, queued_only};
+	    child_keeps_nothing_of_the_callers, many_submissions_few_runners,
+	    resident_runner_is_woken, queue_run_takes_what_comes, foreground_waits, queued_only};
 	Suite *s = whole_suite("whole_background", tests, sizeof(tests) / sizeof(tests[0]));
 
 	whole_loop(s, lock_that_is_let_go, 2);
