@@ -7,10 +7,12 @@
  */
 #include "session_impl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/str.h"
 
 static const struct tls_policy clear_text = {.level = TLS_NONE}; /* there is no TLS to be had */
 static const struct tls_policy anybody = {.level = TLS_ENCRYPT};
@@ -167,19 +169,21 @@ static void
 not_shaken(struct session *s, const char *why)
 {
 	const struct tls_facts *f = conn_tls(s->conn);
-	bool compared = s->policy->level == TLS_FINGERPRINT && f->fingerprint[0] != '\0';
+	char text[VERDICT_TEXT_MAX];
 
 	/* whoever keeps a list has to look at it now, and wants to know what for */
-	log_info("TLS with %s failed: %s%s%s", s->relay, why, compared ? "; it is " : "",
-	    compared ? f->fingerprint : "");
+	if (s->policy->level == TLS_FINGERPRINT && f->fingerprint[0] != '\0')
+		snprintf(text, sizeof(text), "%s; it is %s", why, f->fingerprint);
+	else
+		str_copy(text, sizeof(text), why);
 	if (s->smtp == NULL) {
 		struct verdict v = verdict_make(
-		    FATE_RETRY, SCOPE_HOST, "4.7.5", "shaking hands for TLS", "%s", why);
+		    FATE_RETRY, SCOPE_HOST, "4.7.5", "shaking hands for TLS", "%s", text);
 
 		end_early(s, &v);
 		return;
 	}
-	smtp_not_secured(s->smtp, why);
+	smtp_not_secured(s->smtp, text);
 	session_pump(s);
 }
 

@@ -10,7 +10,7 @@
 #include "dial.h"
 #include "session.h"
 
-enum { LIMIT_START = 2 };
+enum { LIMIT_START = 2, LIMIT_START_LOGIN = 1 };
 
 void
 site_wake(struct site *s)
@@ -83,6 +83,16 @@ site_busy(const struct site *s)
 
 static void on_route(void *ctx);
 
+/*
+ * How many sessions a site may have at first. A password that is wrong is shown to a server once, not
+ * twice: some lock the account. And the second session can resume what TLS agreed on in the first.
+ */
+static unsigned
+first_limit(const struct hop *h)
+{
+	return h->submission || h->user != NULL ? LIMIT_START_LOGIN : LIMIT_START;
+}
+
 /* Opens the route when there is work; false: it is not known yet, or leads nowhere. */
 static bool
 have_route(struct site *s)
@@ -93,6 +103,8 @@ have_route(struct site *s)
 	if (s->route == NULL)
 		s->route = route_open(s->sites->router, s->sender, s->domain, on_route, s);
 	state = route_hop(s->route, 0, &h);
+	if (state == ROUTE_HOP && s->limit == 0)
+		s->limit = first_limit(h);
 	if (state == ROUTE_END) {
 		site_set_why(s, route_verdict(s->route), NULL);
 		/* the DNS will say so again, from memory: sites that are none need none */
@@ -202,7 +214,6 @@ site_new(struct sites *ss, const char *key, const char *sender, const char *doma
 	s->key = xstrdup(key);
 	s->sender = xstrdup(sender);
 	s->domain = xstrdup(domain);
-	s->limit = LIMIT_START;
 	s->ceiling = ss->options.sessions_per_site;
 	list_init(&s->waiting);
 	list_init(&s->sessions);

@@ -7,11 +7,11 @@
  *	site_open.c	new connections
  *	site_lines.c	waiting for one, when they are short
  *
- * A site opens sessions while jobs wait and its limit allows: two at first, one more with each
- * message that was answered, half as many after trouble. What goes wrong with a connection is put
- * down to its hop: one that failed without having served anything is out for the rest of the pass,
- * one that was lost later is tried last. When every hop is out the site is parked: all its jobs are
- * deferred at once, and so is what comes later in the pass.
+ * A site opens sessions while jobs wait and its limit allows: two at first (one where it logs in),
+ * one more with each message that was answered, half as many after trouble. What goes wrong with a
+ * connection is put down to its hop: one that failed without having served anything is out for the
+ * rest of the pass, one that was lost later is tried last. When every hop is out the site is parked:
+ * all its jobs are deferred at once, and so is what comes later in the pass.
  */
 #ifndef SITE_IMPL_H
 #define SITE_IMPL_H
@@ -49,7 +49,7 @@ struct site {
 	size_t nhops;
 	bool has_winner;
 	size_t winner; /* the hop that the first race chose */
-	unsigned limit, ceiling, successes;
+	unsigned limit, ceiling, successes; /* limit 0: not known before the route is */
 	bool troubled; /* it hung up on us: grows more slowly since */
 	bool learned; /* something worth keeping for the pass */
 	bool parked, no_dot_ahead;

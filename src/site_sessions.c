@@ -213,6 +213,19 @@ trouble_with(const struct session *session, const struct verdict *v)
 	return named;
 }
 
+/* It could not be used: said even if another host takes its place, for somebody has to put it right. */
+static void
+log_trouble(const struct site *s, const struct session *session, const struct verdict *v)
+{
+	char line[VERDICT_TEXT_MAX + 20];
+
+	if (v->code != 0)
+		log_info("%s: %s: %s", s->key, session_relay(session),
+		    verdict_line(v, line, sizeof(line)));
+	else
+		log_info("%s: %s", s->key, v->text);
+}
+
 static void
 on_closed(void *ctx, struct session *session, const struct session_end *end)
 {
@@ -237,6 +250,8 @@ on_closed(void *ctx, struct session *session, const struct session_end *end)
 		/* who hangs up politely before he has served anything does not do so again and again */
 		named = trouble_with(session, v);
 		site_hop_trouble(s, hop, &named, session_relay(session), served);
+		if (!served && !s->parked)
+			log_trouble(s, session, &named);
 	}
 	site_wake(s);
 }

@@ -288,6 +288,18 @@ expect_output(struct story *s, const char *name, const char *p, bool no)
 	free(text);
 }
 
+/* "file NAME TEXT": it is there, and has it. */
+static void
+expect_file(struct story *s, const char *p, bool no)
+{
+	char name[128], *text;
+
+	if (!story_word(&p, name, sizeof(name)) || (text = story_read(s, name)) == NULL)
+		story_fail(s, "there is no such file: %s", p);
+	expect_text(s, name, text, p, no);
+	free(text);
+}
+
 static void
 expect_connects(struct story *s, const char *p)
 {
@@ -334,6 +346,8 @@ story_expect(struct story *s, const char *p)
 			story_fail(s, "control files %s: %s", no ? "have" : "have not", p);
 	} else if (strcmp(word, "stdout") == 0 || strcmp(word, "stderr") == 0)
 		expect_output(s, word, p, no);
+	else if (strcmp(word, "file") == 0)
+		expect_file(s, p, no);
 	else if (strcmp(word, "trace") == 0)
 		expect_text(s, "conversation", logcap_trace(), p, no);
 	else if (strcmp(word, "connects") == 0)
