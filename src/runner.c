@@ -3,8 +3,9 @@
  *
  * SIGTERM or SIGINT: no new work; sessions that have not sent their final dot close, answers to
  * those that have are waited for, at most ten seconds; a second signal does not wait. SIGHUP: a
- * resident runner reads its configuration again when its pass is done; one pass takes it as SIGTERM;
- * a submitter's child, which has no terminal to lose, ignores it.
+ * resident runner does the same, but waits for as long as the server has, and begins anew with its
+ * configuration read again; one pass takes it as SIGTERM; a submitter's child, which has no terminal
+ * to lose, ignores it.
  */
 #include "runner.h"
 
@@ -125,7 +126,8 @@ on_signals(void *ctx, short events)
 	while (read(signal_pipe[0], &c, 1) == 1) {
 		if (c == SIGHUP && r->options->kind == RUNNER_RESIDENT) {
 			r->reload = true;
-			queue_stop(r->queue); /* so that the pass comes to its end */
+			queue_stop(r->queue); /* so that the pass comes to its end, */
+			sites_stop(r->sites, false); /* and not with its last message */
 		} else if (c != SIGHUP || r->options->kind != RUNNER_USER)
 			stop(r);
 	}
@@ -166,6 +168,14 @@ on_wake(void *ctx, short events)
 	queue_rescan(r->queue);
 }
 
+/* From the start on: what comes due while one server takes hours must not wait for that. */
+static void
+arm_interval(struct runner *r)
+{
+	timer_arm(
+	    r->reactor, &r->interval, reactor_now(r->reactor) + r->options->interval_s * 1000);
+}
+
 static void
 on_interval(void *ctx)
 {
@@ -173,8 +183,7 @@ on_interval(void *ctx)
 
 	if (r->signalled > 0 || r->reload)
 		return;
-	timer_arm(
-	    r->reactor, &r->interval, reactor_now(r->reactor) + r->options->interval_s * 1000);
+	arm_interval(r);
 	start_pass(r);
 }
 
@@ -222,11 +231,7 @@ pass_done(struct runner *r)
 		last_look(r, &r->full_lock, FULL);
 		break;
 	case RUNNER_RESIDENT:
-		if (r->reload)
-			r->over = true;
-		else if (!timer_armed(&r->interval))
-			timer_arm(r->reactor, &r->interval,
-			    reactor_now(r->reactor) + r->options->interval_s * 1000);
+		r->over = r->reload;
 		break;
 	case RUNNER_USER:
 		if (!timer_armed(&r->linger))
@@ -346,6 +351,8 @@ static void
 loop(struct runner *r)
 {
 	start_pass(r);
+	if (r->options->kind == RUNNER_RESIDENT)
+		arm_interval(r);
 	while (!finished(r)) {
 		reactor_turn(r->reactor);
 		if (messages_broken(queue_messages(r->queue)) && r->signalled == 0)
