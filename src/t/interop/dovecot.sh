@@ -1,16 +1,11 @@
 #!/bin/sh
 # Dovecot's LMTP server: a reply for every recipient behind the dot, and users who are not there.
 . "$(dirname "$0")/lib.sh"
-need dovecot
-[ "$(id -u)" -eq 0 ] || skip "Dovecot wants root"
-libexec=$root/usr/lib/dovecot
-[ -x "$libexec/lmtp" ] || libexec=/usr/libexec/dovecot
-[ -x "$libexec/lmtp" ] || skip "no $libexec/lmtp"
+. "$(dirname "$0")/lib_dovecot.sh"
 
 # shellcheck disable=SC2046
 set -- $(free_ports 1)
-mkdir -p "$dir/dc/mail"
-chown mail:mail "$dir/dc/mail"
+dovecot_conf lmtp
 {
 	awk 'BEGIN { for (i = 1; i <= 200; i++) print "r" i }'
 	for file in "$dir"/corpus/*.body; do
@@ -18,31 +13,7 @@ chown mail:mail "$dir/dc/mail"
 	done
 	echo good
 } | sed 's/$/@there.example:{PLAIN}x::::::/' > "$dir/dc/users"
-cat > "$dir/dc/conf" <<END
-protocols = lmtp
-base_dir = $dir/dc/run
-state_dir = $dir/dc/state
-libexec_dir = $libexec
-log_path = $dir/dc/log
-import_environment = TZ LD_LIBRARY_PATH
-ssl = no
-default_internal_user = mail
-default_internal_group = mail
-default_login_user = nobody
-first_valid_uid = 1
-first_valid_gid = 1
-mail_location = maildir:$dir/dc/mail/%u
-lda_mailbox_autocreate = yes
-postmaster_address = postmaster@there.example
-passdb {
-	driver = passwd-file
-	args = $dir/dc/users
-}
-userdb {
-	driver = passwd-file
-	args = $dir/dc/users
-	default_fields = uid=mail gid=mail home=$dir/dc/mail
-}
+cat >> "$dir/dc/conf" <<END
 service lmtp {
 	chroot =
 	inet_listener lmtp {
@@ -53,14 +24,8 @@ service lmtp {
 		mode = 0600
 	}
 }
-service stats {
-	chroot =
-}
-service anvil {
-	chroot =
-}
 END
-start dovecot dovecot -F -c "$dir/dc/conf"
+start_dovecot
 wait_port "$1"
 for relay in "lmtp://[127.0.0.1]:$1" "lmtp:$dir/dc/run/lmtp"; do
 	forget

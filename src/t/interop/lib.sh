@@ -17,7 +17,8 @@ ports_program=$2
 root=${INTEROP_ROOT:-}
 if [ -n "$root" ]; then
 	PATH=$root/usr/sbin:$root/usr/bin:$PATH
-	for folder in usr/lib/postfix usr/lib/dovecot usr/lib/$(uname -m)-linux-gnu \
+	for folder in usr/lib usr/lib/postfix usr/lib/dovecot usr/lib/dovecot/modules/old-stats \
+		usr/lib/$(uname -m)-linux-gnu \
 		lib/$(uname -m)-linux-gnu; do
 		LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}${LD_LIBRARY_PATH:+:}$root/$folder
 	done
