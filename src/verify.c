@@ -25,8 +25,10 @@ struct verify {
 	struct dial *dial;
 	size_t next; /* hop */
 	bool done, ready;
-	struct verdict trouble;
+	bool next_host; /* another may do better */
 };
+
+enum { WHY_MAX = VERDICT_TEXT_MAX + VERDICT_ENHANCED_MAX + 8 };
 
 static void
 found(struct verify *v, int rc)
@@ -101,10 +103,12 @@ static void
 on_closed(void *ctx, struct session *s, const struct session_end *end)
 {
 	struct verify *v = ctx;
+	char why[WHY_MAX];
 
 	if (!v->ready) {
-		v->trouble = *end->verdict;
-		fprintf(v->out, "  host: %s: %s\n", session_relay(s), end->verdict->text);
+		fprintf(v->out, "  host: %s: %s\n", session_relay(s),
+		    verdict_line(end->verdict, why, sizeof(why)));
+		v->next_host = end->verdict->scope != SCOPE_ROUTE;
 	}
 	v->done = true;
 }
@@ -131,8 +135,7 @@ on_failed(void *ctx, size_t index, const struct verdict *why)
 	struct verify *v = ctx;
 
 	(void)index;
-	v->trouble = *why;
-	fprintf(v->out, "  host: %s\n", why->text);
+	fprintf(v->out, "  host: %s\n", why->text); /* begins with its name */
 }
 
 static void
@@ -168,15 +171,20 @@ on_spare(void *ctx, struct conn *conn, size_t index)
 
 static const struct dial_ops dial_ops = {on_next, on_failed, on_opened, on_spare};
 
+/* As delivery would: from host to host, until one is ready for mail. */
 static void
 talk(struct verify *v)
 {
 	const struct config *c = v->options->config;
 	struct dial_options d = {.connect_s = c->connect_s, .bind4 = &c->bind4, .bind6 = &c->bind6};
+	const struct hop *h;
 
-	v->dial = dial_start(v->network.reactor, &d, &dial_ops, v);
-	while (!v->done)
-		reactor_turn(v->network.reactor);
+	do {
+		v->done = v->next_host = false;
+		v->dial = dial_start(v->network.reactor, &d, &dial_ops, v);
+		while (!v->done)
+			reactor_turn(v->network.reactor);
+	} while (v->next_host && route_hop(v->route, v->next, &h) != ROUTE_END);
 	if (!v->ready)
 		found(v, EX_TEMPFAIL);
 }
@@ -226,16 +234,18 @@ verify_one(struct verify *v)
 	const struct hop *h;
 	struct buf key;
 
-	v->done = v->ready = false;
+	v->ready = false;
 	v->next = 0;
 	v->route = route_open(v->network.router, v->options->sender, domain, on_route, v);
 	buf_init(&key, 4096);
 	router_site_key(v->network.router, v->options->sender, domain, &key);
 	if (!look_up(v)) {
 		const struct verdict *why = route_verdict(v->route);
+		char line[WHY_MAX];
 
 		fprintf(v->out, "%s... %s: %s\n", v->address,
-		    why->fate == FATE_FAIL ? "undeliverable" : "not deliverable now", why->text);
+		    why->fate == FATE_FAIL ? "undeliverable" : "not deliverable now",
+		    verdict_line(why, line, sizeof(line)));
 		found(v, code_of(why));
 	} else {
 		route_hop(v->route, 0, &h);

@@ -308,6 +308,7 @@ script(struct story *s, const char *args, const char *block)
 
 	if (v == NULL)
 		story_fail(s, "no server %s", args);
+	smtp_script_free(&v->fake->script);
 	smtp_script_init(&v->fake->script);
 	script_lines(s, block, v->fake);
 }
