@@ -149,6 +149,20 @@ start_pass(struct runner *r)
 	queue_start_pass(r->queue);
 }
 
+/* A full runner has come since: he is the one who is called, and a call is heard by one alone. */
+static void
+leave_calls_to_full(struct runner *r)
+{
+	struct spool *sp = r->options->spool;
+
+	if (r->options->kind != RUNNER_USER || !spool_runner_present(sp, FULL))
+		return;
+	watch_remove(r->reactor, &r->wake);
+	sys.close(r->wake_fd);
+	r->wake_fd = -1;
+	spool_wake(sp);
+}
+
 static void
 on_wake(void *ctx, short events)
 {
@@ -157,6 +171,7 @@ on_wake(void *ctx, short events)
 
 	(void)events;
 	spool_wake_drain(r->wake_fd);
+	leave_calls_to_full(r);
 	if (r->signalled > 0 || r->over || r->reload)
 		return;
 	timer_disarm(r->reactor, &r->linger);

@@ -241,7 +241,7 @@ open_spool(void)
 }
 
 static void
-fill_one(struct spool *sp, size_t i)
+fill_one(struct spool *sp, size_t i, long long uid)
 {
 	struct envelope e;
 	struct draft d;
@@ -253,7 +253,7 @@ fill_one(struct spool *sp, size_t i)
 	snprintf(address, sizeof(address), "%zu@whole.example", i);
 	envelope_init(&e);
 	e.sender = xstrdup("a@whole.example");
-	e.uid = (long long)getuid();
+	e.uid = uid;
 	e.submitted = time(NULL);
 	e.size = strlen(text);
 	envelope_add(&e, address);
@@ -272,7 +272,7 @@ no_sync(int fd)
 }
 
 void
-fill_spool(size_t n)
+fill_spool_for(size_t n, long long uid)
 {
 	struct spool *sp;
 
@@ -280,9 +280,24 @@ fill_spool(size_t n)
 	sys.fsync = no_sync; /* nothing crashes here */
 	sp = open_spool();
 	for (size_t i = 0; i < n; i++)
-		fill_one(sp, i);
+		fill_one(sp, i, uid);
 	spool_close(&sp);
 	sys.fsync = sys_libc.fsync;
+}
+
+void
+fill_spool(size_t n)
+{
+	fill_spool_for(n, (long long)getuid());
+}
+
+void
+wake_runners(void)
+{
+	struct spool *sp = open_spool();
+
+	spool_wake(sp);
+	spool_close(&sp);
 }
 
 static bool

@@ -72,6 +72,8 @@ int submit(void (*prepare)(void), const char *text, const char *arg, ...);
 size_t files_in(const char *part); /* "ctl": how many entries that do not start with a dot */
 /* n messages to NUMBER@whole.example, Message-ID <NUMBER@whole.example>, without the program. */
 void fill_spool(size_t n);
+void fill_spool_for(size_t n, long long uid); /* as if that user had submitted them */
+void wake_runners(void);
 int lock_oldest(void); /* the message that is first in the queue; close(2) lets go */
 bool runner_present(const char *name);
 /* The whole of a file; freed by the caller. */

@@ -68,6 +68,38 @@ START_TEST(stopped_runner)
 END_TEST
 
 /*
+ * A user's runner that outlives the start of a full one hears its calls as well; what is not for him
+ * must not end with him. The full one is stopped, so that the other is sure to hear it first.
+ */
+START_TEST(call_reaches_the_full_runner)
+{
+	long long other = (long long)getuid() + 1;
+	static struct child full;
+	struct sink s;
+	int status;
+
+	sink_start(&s, "0");
+	kit_configure("relay smtp://[127.0.0.1]:%d", s.port);
+	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "bob@example.net", NULL), 0);
+	WAIT_FOR(sink_messages(&s) == 1); /* and now his runner waits for more */
+	fill_spool_for(1, other);
+	child_start(&full, NULL, "-q5m", NULL);
+	WAIT_FOR(sink_messages(&s) == 2 && files_in("msg") == 0);
+	kill(full.pid, SIGSTOP);
+	ck_assert_int_eq(waitpid(full.pid, &status, WUNTRACED), full.pid);
+	fill_spool_for(1, other);
+	wake_runners();
+	for (int i = 0; i < 10; i++)
+		kit_moment();
+	kill(full.pid, SIGCONT);
+	WAIT_FOR(sink_messages(&s) == 3);
+	kill(full.pid, SIGTERM);
+	ck_assert_int_eq(child_end(&full), 0);
+	sink_stop(&s);
+}
+END_TEST
+
+/*
  * A listener whose queue of connections is full: Linux drops SYNs to it, other systems may refuse
  * or take them; either way the mail must come to the next host.
  */
@@ -115,7 +147,8 @@ END_TEST
 Suite *
 suite_whole_runners(void)
 {
-	const TTest *const tests[] = {ten_runners, stopped_runner, first_host_is_silent};
+	const TTest *const tests[] = {
+	    ten_runners, stopped_runner, call_reaches_the_full_runner, first_host_is_silent};
 
 	return whole_suite("whole_runners", tests, sizeof(tests) / sizeof(tests[0]));
 }
