@@ -388,7 +388,9 @@ session_start_engine(struct session *s, struct smtp_options *so)
 	so->lmtp = o->hop->lmtp;
 	so->loop_ok = o->hop->configured;
 	so->may_pipeline = true;
-	so->one_behind_dot = o->one_behind_dot;
+	/* Some submission servers die of a RCPT that is there before they have answered the dot:
+	 * the mail is gone, the answer lost, and what follows a duplicate. */
+	so->one_behind_dot = o->one_behind_dot && !o->hop->submission && so->auth == NULL;
 	memcpy(so->patience_s, o->patience_s, sizeof(so->patience_s));
 	s->smtp = smtp_new(so);
 	if (log_is_verbose())

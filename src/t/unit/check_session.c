@@ -271,6 +271,19 @@ START_TEST(closed_after_the_dot)
 }
 END_TEST
 
+/* Submission servers are asked for one thing after the other: some die of more. */
+START_TEST(nothing_goes_behind_a_providers_dot)
+{
+	script("on DOT close");
+	hop.submission = _i == 1;
+	give();
+	give();
+	start();
+	until('C');
+	ck_assert_uint_eq(given, _i == 1 ? 1 : 2);
+}
+END_TEST
+
 /* 421 to the MAIL behind a message that was served: it says nothing about the host. */
 START_TEST(closed_between_messages)
 {
@@ -395,6 +408,7 @@ suite_session(void)
 	tcase_add_test(tc, a_reply_in_drops);
 	tcase_add_test(tc, closed_in_the_middle);
 	tcase_add_test(tc, closed_after_the_dot);
+	tcase_add_loop_test(tc, nothing_goes_behind_a_providers_dot, 0, 2);
 	tcase_add_test(tc, closed_between_messages);
 	tcase_add_test(tc, a_body_shorter_than_recorded);
 	tcase_add_test(tc, a_body_that_cannot_be_read);
