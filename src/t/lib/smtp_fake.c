@@ -368,19 +368,22 @@ talk_input(struct net_end *e)
 		talk_free(t);
 		return;
 	}
-	if (t->shaking)
-		return;
 	/* All there is: what TLS has read already no poll(2) reports. */
-	while (!t->shaking && (n = receive(t, bytes, sizeof(bytes))) > 0) {
+	while (!t->shaking) {
+		n = receive(t, bytes, sizeof(bytes));
+		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n <= 0) {
+			talk_free(t);
+			return;
+		}
 		if (t->silent)
 			continue;
 		buf_add(&t->in, bytes, (size_t)n);
 		digest(t);
-		if (t->tls == NULL || !t->end.reading)
+		if (!t->end.reading)
 			return;
 	}
-	if (!t->shaking && (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)))
-		talk_free(t);
 }
 
 /* Says what is due; what the peer has no room for is tried again a moment later. */

@@ -17,6 +17,25 @@ smtp_script_init(struct smtp_script *s)
 	list_init(&s->rules);
 }
 
+void
+smtp_script_free(struct smtp_script *s)
+{
+	while (!list_empty(&s->rules)) {
+		struct smtp_rule *r = list_item(s->rules.next, struct smtp_rule, link);
+
+		list_remove(&r->link);
+		free(r->match);
+		free(r->reply);
+		free(r);
+	}
+	free(s->offers);
+	free(s->offers_secured);
+	free(s->tls);
+	free(s->user);
+	free(s->secret);
+	free(s->mechanisms);
+}
+
 bool
 smtp_script_time(const char *s, int64_t *ms)
 {

@@ -63,6 +63,7 @@ struct smtp_script {
 };
 
 void smtp_script_init(struct smtp_script *s);
+void smtp_script_free(struct smtp_script *s);
 bool smtp_script_line(struct smtp_script *s, const char *line); /* false: not understood */
 /* The rule for this command, NULL: none; counts its use. */
 const struct smtp_rule *smtp_script_find(
