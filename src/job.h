@@ -44,6 +44,7 @@ struct job { /* recipients of one message for one site: one transaction */
 	const char *id, *sender;
 	struct job_rcpt *rcpts;
 	size_t nrcpts, unsettled;
+	size_t rcpts_max; /* at once, as the site has learned; 0: all */
 	uint64_t size;
 	bool eightbit, no_dots;
 	bool body_wanted; /* for begin: false when it only is to be settled */

@@ -25,6 +25,7 @@ struct flight { /* a job handed to the engine */
 	const char **rcpts; /* the unsettled ones */
 	size_t *index; /* theirs in the job */
 	size_t nrcpts;
+	bool more; /* the job has more of them than are sent at once */
 	off_t offset; /* of the body, read so far */
 };
 
@@ -70,6 +71,9 @@ hand_over(struct session *s, struct job *j, bool last_hop)
 	for (size_t i = 0; i < j->nrcpts; i++) {
 		if (j->rcpts[i].settled)
 			continue;
+		f->more = j->rcpts_max > 0 && f->nrcpts == j->rcpts_max;
+		if (f->more)
+			break;
 		f->rcpts[f->nrcpts] = j->rcpts[i].address;
 		f->index[f->nrcpts++] = i;
 	}
@@ -121,10 +125,13 @@ finish(struct session *s, const struct smtp_event *e)
 {
 	struct flight *f = flight_of(s, e->mail);
 	struct job *j = f->job;
+	bool again = e->again || (f->more && e->verdict == NULL);
 
 	flight_free(f);
+	if (e->taken > 0)
+		j->rcpts_max = e->taken;
 	s->delivered += e->verdict == NULL;
-	s->ops->finished(s->ctx, s, j, e->verdict, e->again);
+	s->ops->finished(s->ctx, s, j, e->verdict, again);
 }
 
 void

@@ -185,6 +185,7 @@ forget(struct site *s)
 	for (size_t i = 0; i < s->nhops; i++)
 		s->hops[i] = HOP_GOOD;
 	s->ceiling = s->sites->options.sessions_per_site;
+	s->rcpts_max = 0;
 }
 
 void

@@ -53,6 +53,7 @@ struct site {
 	bool troubled; /* it hung up on us: grows more slowly since */
 	bool learned; /* something worth keeping for the pass */
 	bool parked, no_dot_ahead;
+	size_t rcpts_max; /* the host takes no more in one transaction; 0: not known */
 	struct verdict why; /* the last trouble; parked: the reason */
 	char *why_relay; /* the host it was with, as job.relay; NULL: none was reached */
 	struct task task;

@@ -81,6 +81,7 @@ on_next_job(void *ctx, struct session *session, bool *last_hop)
 		return NULL;
 	while ((j = site_take_job(s)) != NULL) {
 		j->body_wanted = true;
+		j->rcpts_max = s->rcpts_max;
 		if (j->ops->begin(j) == JOB_GO) {
 			*last_hop = j->returned > 0 || !j->eightbit ||
 				    !site_hop_left(s, session_hop(session));
@@ -145,6 +146,18 @@ came_back(struct site *s, struct session *session, struct job *j, const struct v
 	put_back(s, j);
 }
 
+/* A host has hung up on a job because of its recipients: no other job shall have to learn that. */
+static void
+note_rcpts_max(struct site *s, const struct job *j)
+{
+	if (j->rcpts_max == 0 || (s->rcpts_max != 0 && s->rcpts_max <= j->rcpts_max))
+		return;
+	s->rcpts_max = j->rcpts_max;
+	s->learned = true;
+	log_info(
+	    "%s: at most %zu recipients at once for the rest of this pass", s->key, s->rcpts_max);
+}
+
 static void
 on_finished(
     void *ctx, struct session *session, struct job *j, const struct verdict *host, bool again)
@@ -153,6 +166,7 @@ on_finished(
 
 	if (host == NULL && j->unsettled > 0 && !again)
 		bug("a job was served and has recipients left");
+	note_rcpts_max(s, j);
 	if (host == NULL)
 		site_went_well(s);
 	if (j->unsettled == 0 || s->sites->stopping)

@@ -230,19 +230,38 @@ duplicate_possible(const struct verdict *v)
 }
 
 /*
+ * The transaction that the connection ends in the middle of, after "too many recipients": Postfix
+ * says 452 to each that is, and hangs up after 20 of them. The host is well, but the transaction has
+ * to be smaller. NULL: it is no such end.
+ */
+static struct smtp_transaction *
+too_large(const struct smtp *s)
+{
+	const struct smtp_command *head = s->flight_n > 0 ? smtp_in_flight_at(s, 0) : NULL;
+
+	if (head == NULL || (head->state != S_RCPT && head->state != S_DATA))
+		return NULL;
+	return head->t->too_many ? head->t : NULL;
+}
+
+/*
  * A connection that ends between transactions, or before anything of one has been answered where an
  * earlier one was served, says nothing about the host: servers close what idles or has served enough
- * (421). The transactions go to a new connection. That each time one has been served keeps it from
- * going on for ever.
+ * (421). The transactions go to a new connection. That each time one has been served, or is to be made
+ * smaller, keeps it from going on for ever.
  */
 static bool
 is_benign(const struct smtp *s)
 {
+	const struct smtp_transaction *large = too_large(s);
+
 	if (!s->ready)
 		return false;
 	list_each (pos, &s->transactions) {
 		const struct smtp_transaction *t = list_item(pos, struct smtp_transaction, link);
 
+		if (t == large)
+			continue;
 		if (t->answered || (t->mail != MAIL_UNSENT && !s->served))
 			return false;
 	}
@@ -263,8 +282,11 @@ enum smtp_state
 smtp_hang_up(struct smtp *s, const struct verdict *v, enum smtp_end how)
 {
 	bool polite = how == SMTP_REFUSED && s->flight_n == 0 && buf_len(&s->out) == 0;
+	struct smtp_transaction *large = too_large(s);
 
 	s->benign = how == SMTP_LEFT && is_benign(s);
+	if (s->benign && large != NULL)
+		large->taken = large->accepted;
 	if (s->farewell == NULL)
 		s->farewell = xmalloc(sizeof(*s->farewell));
 	*s->farewell = *v;

@@ -12,7 +12,8 @@
  * done.verdict of HOST scope to be tried on another host, or with done.again to go at once into
  * another transaction with the same host: on this connection (452 after others were accepted,
  * RCPTMAX), or on a new one when a benign SMTP_CLOSE follows. That cannot go on for ever: each time
- * at least one recipient was settled on the connection. After SMTP_CLOSE nothing more comes.
+ * at least one recipient was settled on the connection, or done.taken says how many at most to hand
+ * over next time, which is fewer than there were. After SMTP_CLOSE nothing more comes.
  * No recipient is ever SENT but by the 2xx that answers the end of his message's data.
  *
  * STARTTLS (RFC 3207): SMTP_STARTTLS asks the caller for a TLS handshake, whose deadline is his. All
@@ -107,10 +108,12 @@ struct smtp_event {
 	size_t rcpt; /* index into rcpts */
 	size_t want; /* SMTP_BODY */
 	bool again; /* SMTP_DONE: unsettled recipients go into another transaction, to this host */
+	size_t taken; /* SMTP_DONE: of its recipients, before it hung up over "too many"; or 0 */
 	bool
 	    benign; /* SMTP_CLOSE: it counts against neither hop nor site, reconnect if there is mail: 421
 			or close with nothing in flight, or before anything of a transaction was answered
-			where an earlier one was; an answer in mid-body; our own trouble; in order */
+			where an earlier one was, or over "too many recipients"; an answer in
+			mid-body; our own trouble; in order */
 	bool
 	    behind_dot; /* SMTP_CLOSE: it hung up while something was in flight behind a final dot */
 	bool

@@ -71,6 +71,8 @@ struct smtp_transaction {
 	uint64_t given; /* bytes of the body so far */
 	size_t next; /* the first recipient not sent */
 	size_t rcpts_sent, rcpts_in_flight, accepted;
+	bool too_many; /* recipients, it was said */
+	size_t taken; /* of SMTP_DONE */
 	size_t in_flight; /* commands */
 	unsigned char rcpt[]; /* enum smtp_rcpt_state */
 };

@@ -89,6 +89,7 @@ smtp_done(struct smtp *s, struct smtp_transaction *t, const struct verdict *host
 
 	note->e.mail = t->number;
 	note->e.again = left && host == NULL;
+	note->e.taken = t->taken;
 	if (host == NULL && t->answered)
 		s->served = true;
 	if (s->current == t)

@@ -144,6 +144,7 @@ smtp_on_rcpt(struct smtp *s, const struct smtp_command *c)
 	if (is_too_many(&s->reply)) {
 		if (t->accepted > 0) { /* unsettled it comes back, with all not sent yet */
 			t->next = t->m.nrcpts;
+			t->too_many = true;
 			return STAY;
 		}
 		v = smtp_judge(s, c->state, FATE_RETRY, SCOPE_RCPT);

@@ -94,6 +94,8 @@ on_event(struct play *p, const struct smtp_event *e)
 		return;
 	case SMTP_DONE:
 		buf_addf(b, "done m%u%s", e->mail, e->again ? " again" : "");
+		if (e->taken > 0)
+			buf_addf(b, " taken=%zu", e->taken);
 		break;
 	case SMTP_CLOSE:
 		buf_addf(b, "close%s%s%s", e->benign ? " benign" : "",

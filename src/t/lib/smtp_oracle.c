@@ -58,8 +58,11 @@ on_done(struct oracle *o, const struct smtp_event *e)
 	    (e->verdict->scope != SCOPE_HOST || e->verdict->fate != FATE_RETRY))
 		oracle_wrong(
 		    "mail %u came back with a verdict that is not about the host", e->mail);
+	if (e->taken != 0 && (!e->again || e->taken >= o->plan.nrcpts))
+		oracle_wrong("mail %u: it is to be made smaller, but is not", e->mail);
 	m->done = true;
 	m->again = e->again;
+	o->shrunk |= e->taken != 0;
 	if (e->verdict == NULL && m->nsettled > 0)
 		o->served = true;
 }
@@ -81,7 +84,7 @@ on_close(struct oracle *o, const struct smtp_event *e)
 
 		if (!m->done)
 			oracle_wrong("mail %u is forgotten", m->number);
-		if (m->again && m->nsettled == 0 && !(o->benign && o->served))
+		if (m->again && m->nsettled == 0 && !(o->benign && (o->served || o->shrunk)))
 			oracle_wrong("mail %u comes back again for ever", m->number);
 	}
 }

@@ -69,6 +69,7 @@ struct oracle {
 	bool logged_in;
 
 	bool closed, benign, served;
+	bool shrunk; /* a transaction comes back smaller */
 };
 
 /* Says what the engine did and aborts. */
