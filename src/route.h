@@ -46,6 +46,7 @@ struct router *router_new(
 void router_free(struct router **r); /* its routes are closed before */
 /* Learns our own addresses anew; at the start of each pass. */
 void router_refresh(struct router *r);
+bool router_has_ipv4(const struct router *r); /* an address that others can know */
 
 /*
  * The key of the site that mail from sender to domain goes to: same key, same route. Also what

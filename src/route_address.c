@@ -59,6 +59,19 @@ is_special(const struct in6_addr *a)
 }
 
 bool
+router_has_ipv4(const struct router *r)
+{
+	for (size_t i = 0; i < r->nown; i++) {
+		const uint8_t *a = r->own[i].s6_addr;
+
+		if (IN6_IS_ADDR_V4MAPPED(&r->own[i]) && a[12] != 127 &&
+		    !(a[12] == 169 && a[13] == 254)) /* RFC 3927: without a network */
+			return true;
+	}
+	return false;
+}
+
+bool
 router_owns(const struct router *r, const struct in6_addr *a)
 {
 	for (size_t i = 0; i < r->nown; i++)

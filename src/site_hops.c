@@ -54,9 +54,28 @@ site_hop_left(struct site *s, size_t except)
 	return state == ROUTE_WAIT;
 }
 
+/*
+ * No route to an IPv6 address means that there is no network now, or, where there is IPv4, that there
+ * is no IPv6. Then it was no less an attempt than a host that is down: otherwise mail for a site that
+ * has nothing but IPv6 would be tried for ever, and never returned.
+ */
+static bool
+only_v6_is_missing(struct site *s)
+{
+	const struct hop *h;
+
+	for (size_t i = 0; route_hop(s->route, i, &h) == ROUTE_HOP; i++)
+		if (h->addr.ss_family != AF_INET6)
+			return false;
+	return router_has_ipv4(s->sites->router);
+}
+
 void
 site_park(struct site *s)
 {
+	if (s->why.no_attempt && s->route != NULL && route_nhops(s->route) > 0 &&
+	    only_v6_is_missing(s))
+		s->why.no_attempt = false;
 	if (!s->parked)
 		log_info("%s: nothing more is tried there in this pass: %s", s->key, s->why.text);
 	s->parked = true;
