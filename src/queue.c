@@ -36,7 +36,11 @@ struct candidates {
 	size_t n, cap;
 };
 
-struct skipped { /* not to be looked at again in this pass, or not yet */
+/*
+ * Not to be looked at again in this pass, or not yet: what was opened and is locked, damaged or none
+ * of ours. For a filter, or the runner of one user, that may be all of the queue: 120 bytes each.
+ */
+struct skipped {
 	struct map_node node;
 	unsigned busy; /* how often another had the lock */
 	int64_t again_ms; /* when to look again, 0: never */
