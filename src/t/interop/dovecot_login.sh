@@ -18,6 +18,13 @@ ssl_cert = <$tls/mx.pem
 ssl_key = <$tls/mx.key
 ssl_ca = <$tls/ca.pem
 ssl_require_crl = no
+ssl_verify_client_cert = yes
+auth_ssl_username_from_cert = yes
+passdb {
+	driver = static
+	mechanisms = external
+	args = nopassword
+}
 hostname = mx.there.example
 auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer external
 submission_relay_host = 127.0.0.1
@@ -49,5 +56,8 @@ done
 for url in "submission://mx.there.example:$1" "smtps://mx.there.example:$2"; do
 	configure_login "$url"
 	every_login SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN OAUTHBEARER XOAUTH2
+	configure_login "$url" "client-cert $tls/$user.pem $tls/$user.key"
+	credentials external
+	logs_in EXTERNAL
 done
 ok "Dovecot $(dovecot --version):$done_with"

@@ -50,7 +50,11 @@ logs_in() { # mechanism
 	grep -q "AUTH $1\( \|$\)" "$dir/out.run" || fail "$url: another mechanism than $1 was used"
 	[ "$(grep -c 'Verified TLS connection established' "$dir/log")" -ge 1 ] || fail "$url, $1: not verified"
 	no_secret "$1"
-	done_with="${done_with:-} ${url%%:*}/$1"
+	case ${done_with:=} in
+	*" ${url%%:*}:"*) ;;
+	*) done_with="$done_with ${url%%:*}:" ;;
+	esac
+	done_with="$done_with $1"
 }
 
 # The login is refused: all waits, nothing comes back.
