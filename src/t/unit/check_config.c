@@ -238,7 +238,7 @@ START_TEST(a_tls_line_that_is_not_understood_is_refused)
 {
 	static const char *const lines[] = {"tls must", "tls example.com", "tls example.com must",
 	    "tls relay.example.net fingerprint sha256:00", "tls relay.example.net fingerprint",
-	    "tls fingerprint sha256:" HEX64, "tls verify quickly", "tls none old", "ca",
+	    ("tls fingerprint sha256:" HEX64), "tls verify quickly", "tls none old", "ca",
 	    "ca cert.pem", "client-cert /a b", "auth auth", "auth-in-clear"};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
