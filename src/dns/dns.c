@@ -34,9 +34,10 @@
 
 /*
  * RFC 9520 3.2 wants failures kept between 1 s and 5 min. A server that was silent is not the first
- * to be asked for a while, so that one dead server costs one wait and not one for each name.
+ * to be asked for a while, so that one dead server costs one wait and not one for each name. When one
+ * has answered a moment ago, silence about a name is the name's trouble and not the network's.
  */
-enum { FAILURE_TTL_S = 30, SILENT_MS = 30000, CHECK_MS = 1000 };
+enum { FAILURE_TTL_S = 30, SILENT_MS = 30000, HEARD_MS = 60000, CHECK_MS = 1000 };
 enum { KEPT_MAX = 10000, KEPT_RECORDS_MAX = 50000, IN_FLIGHT = 200 };
 enum { RESOLV_CONF_MAX = 65536, KEY_MAX = DNS_NAME_MAX + 8 };
 
@@ -83,6 +84,8 @@ struct dns {
 	struct resolvconf rc;
 	unsigned generation;
 	int64_t silent_until_ms[RESOLVCONF_SERVERS];
+	bool heard; /* some server has answered something, */
+	int64_t heard_ms; /* last at that time */
 };
 
 /* --- questions --- */
@@ -197,6 +200,16 @@ learn(struct dns_question *qn)
 			d->silent_until_ms[i] = reactor_now(d->r) + SILENT_MS;
 	if (o->status != DNS_TEMPORARY)
 		d->silent_until_ms[o->server] = 0;
+	if (!o->no_server) {
+		d->heard = true;
+		d->heard_ms = reactor_now(d->r);
+	}
+}
+
+static bool
+heard_lately(const struct dns *d)
+{
+	return d->heard && reactor_now(d->r) - d->heard_ms < HEARD_MS;
 }
 
 /* --- on the wire --- */
@@ -272,7 +285,7 @@ tell_lookups(struct dns_question *qn)
 	    .type = qn->type,
 	    .records = o->records,
 	    .nrecords = o->nrecords,
-	    .no_server = o->no_server,
+	    .no_server = o->no_server && !(o->in_vain && heard_lately(d)),
 	    .why = o->why,
 	};
 
@@ -341,6 +354,7 @@ take_servers(struct dns *d, const char *text, size_t len)
 	}
 	d->generation++;
 	memset(d->silent_until_ms, 0, sizeof(d->silent_until_ms));
+	d->heard = false;
 	while (!list_empty(&d->kept)) /* other servers may have other answers */
 		drop_oldest(d);
 }

@@ -47,7 +47,7 @@ struct dns_answer {
 	uint16_t type;
 	const struct dns_record *records; /* of the asked type only, aliases followed */
 	size_t nrecords;
-	bool no_server; /* TEMPORARY because no nameserver answered at all: not an attempt */
+	bool no_server; /* TEMPORARY because no nameserver answers at all: not an attempt */
 	const char *why; /* for people, "SERVFAIL from 192.0.2.53"; "" when OK */
 };
 

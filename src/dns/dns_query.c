@@ -33,6 +33,7 @@ struct dns_query {
 	unsigned plain; /* bit a server: asked without EDNS */
 	unsigned silent; /* as in the outcome */
 	bool answered; /* some server said something */
+	bool in_vain; /* ... or was waited for until its time was over */
 	char why[DNS_WHY_MAX]; /* the latest trouble */
 
 	uint16_t id;
@@ -107,6 +108,7 @@ finish(struct dns_query *q, enum dns_status status, const struct dns_reply *repl
 	dns_query_stop(q);
 	if (status == DNS_TEMPORARY) {
 		o.no_server = !q->answered;
+		o.in_vain = q->in_vain;
 		str_copy(o.why, sizeof(o.why), q->why);
 	} else {
 		o.ttl = reply->ttl < q->ttl ? reply->ttl : q->ttl;
@@ -411,6 +413,7 @@ on_timer(void *ctx)
 	if (q->udp.fd != -1) {
 		note_silence(q, "");
 		q->silent |= server_bit(q);
+		q->in_vain = true;
 	}
 	next_server(q);
 }

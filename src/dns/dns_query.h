@@ -25,6 +25,7 @@ struct dns_outcome {
 	enum dns_status status;
 	uint32_t ttl; /* seconds; 0: do not keep */
 	bool no_server; /* none answered anything */
+	bool in_vain; /* one was asked, without an error, and silent */
 	struct dns_record *records; /* the receiver frees them */
 	size_t nrecords;
 	char why[DNS_WHY_MAX];
