@@ -21,14 +21,15 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # The sources, a layer a list, in reading order. No layer includes from one listed before it
 # (make lint checks that); all but main.c are linked into the tests as well.
 
-TOP = src/sortie.c src/sortie_background.c src/options.c src/config.c src/config_keys.c src/config_value.c src/config_tls.c src/runner.c src/network.c \
-	src/submit.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c \
-	src/queue.c src/message.c src/message_lock.c src/message_outcome.c \
-	src/message_commit.c src/site.c src/site_sessions.c src/site_hops.c src/site_open.c \
-	src/site_lines.c src/route.c src/route_mx.c src/route_host.c src/route_address.c \
-	src/peer.c src/hosts.c src/dial.c \
-	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c src/bounce_letter.c src/bounce_original.c \
-	src/auth.c src/auth_file.c src/auth_command.c src/backoff.c src/mailq.c
+TOP = src/sortie.c src/sortie_background.c src/options.c src/config.c src/config_keys.c \
+	src/config_value.c src/config_tls.c src/runner.c src/network.c src/submit.c \
+	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/queue.c \
+	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/site.c \
+	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/route.c \
+	src/route_mx.c src/route_host.c src/route_address.c src/peer.c src/hosts.c src/dial.c \
+	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c \
+	src/bounce_letter.c src/bounce_original.c src/auth.c src/auth_file.c src/auth_command.c \
+	src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \
 	src/proto/ehlo.c src/proto/command.c src/proto/body.c src/proto/qp.c src/proto/address.c \
@@ -42,8 +43,9 @@ BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/lo
 
 # The users of OpenSSL. CRYPTO= on the command line leaves them out: all the rest as a library, for
 # a C library that OpenSSL has not been compiled for.
-CRYPTO = src/net/tls.c src/net/tls_verify.c src/net/tls_store.c src/net/tls_wire.c src/net/tls_why.c \
-	src/proto/sasl.c src/proto/sasl_simple.c src/proto/sasl_scram.c
+CRYPTO = src/net/tls.c src/net/tls_setup.c src/net/tls_resume.c src/net/tls_verify.c \
+	src/net/tls_store.c src/net/tls_wire.c src/net/tls_why.c src/proto/sasl.c \
+	src/proto/sasl_simple.c src/proto/sasl_scram.c
 
 # The tests: every check_NAME.c defines suite_NAME() (src/t/README).
 

@@ -5,17 +5,15 @@
  * nothing more until that has gone out. So EAGAIN means here what it means with a socket: nothing
  * was taken, and the next call may bring other bytes, which SSL_write() alone would not forgive.
  */
-#include "net/tls.h"
+#include "net/tls_impl.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -24,157 +22,29 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "net/tickets.h"
-#include "net/tls_store.h"
-#include "net/tls_verify.h"
 #include "net/tls_why.h"
-#include "net/tls_wire.h"
 
 enum {
 	RECORD = 16384, /* RFC 8446 5.1: at most so much in one record */
 	RECVS_A_CALL =
 	    64, /* records without content cost work too, and there may be no end of them */
-	DEPTH_MAX = 10, /* of a chain */
-	LIFETIME_S = 7200, /* of a session, unless the server says otherwise */
-	LIFETIME_MAX_S = 86400,
 };
 
-struct tls {
-	SSL_CTX *ctx;
-	BIO_METHOD *method;
-	struct tickets *tickets;
-	bool store_tried, has_ca;
-	unsigned char identity[TLS_DIGEST]; /* of the CA store and the client certificate */
-	char store_why[256]; /* why there is no CA */
-};
+/* --- verification --- */
 
-struct tls_conn {
-	struct tls *tls;
-	SSL *ssl;
-	struct tls_wire wire;
-	const struct tls_policy *policy;
-	struct tls_name name;
-	char key[TICKET_KEY_LEN + 1]; /* of its sessions */
-	bool done; /* the handshake */
-	bool broken; /* TLS itself; facts.why says how */
-	struct tls_facts facts;
-};
-
-/* --- sessions --- */
-
-static void
-add_part(EVP_MD_CTX *md, const char *s)
-{
-	EVP_DigestUpdate(md, s, strlen(s) + 1);
-}
-
-/* Whatever makes a difference to whom a session may be used with is in its key. */
-static void
-make_key(struct tls_conn *c, unsigned port)
-{
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	const struct tls_policy *p = c->policy;
-	unsigned char digest[TLS_DIGEST];
-	char text[64];
-
-	snprintf(text, sizeof(text), "%u %d %d %zu", port, (int)p->level, p->old_versions,
-	    p->nfingerprints);
-	EVP_DigestInit_ex(md, EVP_sha256(), NULL);
-	add_part(md, c->name.text);
-	add_part(md, text);
-	for (size_t i = 0; i < p->nfingerprints; i++)
-		add_part(md, p->fingerprints[i]);
-	EVP_DigestUpdate(md, c->tls->identity, sizeof(c->tls->identity));
-	EVP_DigestFinal_ex(md, digest, NULL);
-	EVP_MD_CTX_free(md);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(c->key + 2 * i, 3, "%02x", digest[i]);
-}
-
-/* As the server says, within reason (RFC 8446 4.6.1 allows a week); sessions without a ticket are
- * in its memory and say nothing. */
-static int64_t
-lifetime_s(const SSL_SESSION *s)
-{
-	unsigned long hint = SSL_SESSION_get_ticket_lifetime_hint(s);
-
-	if (hint == 0)
-		return LIFETIME_S;
-	return hint < LIFETIME_MAX_S ? (int64_t)hint : LIFETIME_MAX_S;
-}
-
-/* OpenSSL has a session that could be resumed; with TLS 1.3 this comes after the handshake. */
-static int
-on_new_session(SSL *ssl, SSL_SESSION *s)
-{
-	struct tls_conn *c = SSL_get_app_data(ssl);
-	unsigned char *der = NULL;
-	int n;
-
-	if (SSL_SESSION_is_resumable(s) != 1)
-		return 0;
-	n = i2d_SSL_SESSION(s, &der);
-	if (n > 0)
-		tickets_put(c->tls->tickets, c->key, der, (size_t)n, clock_wall_s() + lifetime_s(s),
-		    SSL_SESSION_get_protocol_version(s) >= TLS1_3_VERSION);
-	OPENSSL_free(der);
-	return 0; /* we keep no reference */
-}
-
-static bool
-has_expired(const X509 *x)
-{
-	time_t now = (time_t)clock_wall_s();
-
-	return x != NULL && X509_cmp_time(X509_get0_notAfter(x), &now) <= 0;
-}
-
-static bool
-found_trusted(long verify_result)
+bool
+tls_is_trusted(long verify_result)
 {
 	return verify_result == X509_V_OK || verify_result == X509_V_ERR_HOSTNAME_MISMATCH;
 }
-
-/* It remembers that the certificate was good: only as long as that is so. */
-static bool
-use_session(struct tls_conn *c, SSL_SESSION *s)
-{
-	if (s == NULL || SSL_set_session(c->ssl, s) != 1)
-		return false;
-	if (!found_trusted(SSL_get_verify_result(c->ssl)) || !has_expired(SSL_SESSION_get0_peer(s)))
-		return true;
-	SSL_set_session(c->ssl, NULL);
-	return false;
-}
-
-static void
-offer_session(struct tls_conn *c)
-{
-	unsigned char *der;
-	size_t n;
-
-	while ((der = tickets_take(c->tls->tickets, c->key, clock_wall_s(), &n)) != NULL) {
-		const unsigned char *p = der;
-		SSL_SESSION *s = d2i_SSL_SESSION(NULL, &p, (long)n);
-		bool used = use_session(c, s);
-
-		SSL_SESSION_free(s);
-		free(der);
-		if (used)
-			return;
-		tickets_drop(c->tls->tickets, c->key);
-	}
-}
-
-/* --- verification --- */
 
 /*
  * Instead of OpenSSL's own: the chain is judged without the name and the name by itself, because
  * the facts tell both, and what the session remembers (the error left in ctx) must say exactly what
  * was found: X509_V_OK, chain and name are right; HOSTNAME_MISMATCH, the chain alone; others, neither.
  */
-static int
-on_chain(X509_STORE_CTX *ctx, void *unused)
+int
+tls_on_chain(X509_STORE_CTX *ctx, void *unused)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls_conn *c = SSL_get_app_data(ssl);
@@ -195,7 +65,7 @@ on_chain(X509_STORE_CTX *ctx, void *unused)
 	if (error != X509_V_OK)
 		tls_explain(error, fault, &c->name, c->facts.why, sizeof(c->facts.why));
 	X509_STORE_CTX_set_error(ctx, error);
-	c->facts.trusted = found_trusted(error);
+	c->facts.trusted = tls_is_trusted(error);
 	tls_describe(leaf, &c->facts);
 	if (c->policy->level == TLS_VERIFY)
 		return error == X509_V_OK;
@@ -205,130 +75,6 @@ on_chain(X509_STORE_CTX *ctx, void *unused)
 		X509_STORE_CTX_set_error(ctx, X509_V_ERR_APPLICATION_VERIFICATION);
 	str_copy(c->facts.why, sizeof(c->facts.why), "the certificate is none of those listed");
 	return 0;
-}
-
-/* --- one for the run --- */
-
-static int
-no_passphrase(char *buf, int size, int writing, void *ctx)
-{
-	(void)buf, (void)size, (void)writing, (void)ctx;
-	return -1; /* OpenSSL would ask on the terminal */
-}
-
-static bool
-use_client_cert(struct tls *t, const struct tls_options *o, char *why, size_t whysize)
-{
-	const char *key = o->key != NULL ? o->key : o->cert, *at = o->cert;
-	unsigned long e;
-
-	ERR_clear_error();
-	if (SSL_CTX_use_certificate_chain_file(t->ctx, o->cert) == 1) {
-		at = key;
-		if (SSL_CTX_use_PrivateKey_file(t->ctx, key, SSL_FILETYPE_PEM) == 1 &&
-		    SSL_CTX_check_private_key(t->ctx) == 1 &&
-		    tls_store_digest(o->cert, t->identity))
-			return true;
-	}
-	e = ERR_peek_error();
-	snprintf(why, whysize, "client certificate: %s: %s", at,
-	    e == 0                ? strerror(errno)
-	    : ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e))
-				  : ERR_reason_error_string(e));
-	ERR_clear_error();
-	return false;
-}
-
-static SSL_CTX *
-new_ctx(void)
-{
-	SSL_CTX *ctx;
-
-	/* Before anything else of OpenSSL: afterwards its configuration is never read. */
-	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
-	    (ctx = SSL_CTX_new(TLS_client_method())) == NULL)
-		die(EX_TEMPFAIL, "OpenSSL does not start");
-	SSL_CTX_set_options(
-	    ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	/* Without AUTO_RETRY a record that holds none of our bytes ends the call: bounded work. */
-	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(ctx, on_new_session);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_verify_depth(ctx, DEPTH_MAX);
-	SSL_CTX_set_cert_verify_callback(ctx, on_chain, NULL);
-	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-	SSL_CTX_set_security_level(ctx, 0); /* each connection has its own */
-	return ctx;
-}
-
-static bool
-load_store(struct tls *t, const char *ca)
-{
-	t->store_tried = true;
-	t->has_ca = tls_store_load(
-	    SSL_CTX_get_cert_store(t->ctx), ca, t->identity, t->store_why, sizeof(t->store_why));
-	return t->has_ca;
-}
-
-struct tls *
-tls_new(const struct tls_options *o, char *why, size_t whysize)
-{
-	struct tls *t = xcalloc(1, sizeof(*t));
-
-	t->ctx = new_ctx();
-	t->method = tls_wire_method();
-	t->tickets = tickets_new();
-	if (o->ca != NULL && !load_store(t, o->ca)) {
-		str_copy(why, whysize, t->store_why);
-		tls_free(&t);
-	} else if (o->cert != NULL && !use_client_cert(t, o, why, whysize)) {
-		tls_free(&t);
-	}
-	return t;
-}
-
-void
-tls_free(struct tls **tp)
-{
-	struct tls *t = *tp;
-
-	if (t == NULL)
-		return;
-	SSL_CTX_free(t->ctx);
-	BIO_meth_free(t->method);
-	tickets_free(&t->tickets);
-	free(t);
-	*tp = NULL;
-}
-
-bool
-tls_has_ca(struct tls *t, char *why, size_t whysize)
-{
-	if (!t->store_tried)
-		load_store(t, NULL);
-	if (!t->has_ca)
-		str_copy(why, whysize, t->store_why);
-	return t->has_ca;
-}
-
-void
-tls_sessions_load(struct tls *t, int fd)
-{
-	tickets_load(t->tickets, fd, clock_wall_s());
-}
-
-int
-tls_sessions_save(struct tls *t, int fd)
-{
-	return tickets_save(t->tickets, fd, clock_wall_s());
-}
-
-bool
-tls_sessions_changed(const struct tls *t)
-{
-	return tickets_changed(t->tickets);
 }
 
 /* --- the handshake --- */
@@ -370,13 +116,12 @@ tls_begin(struct tls *t, int fd, const struct tls_policy *p, const char *name, u
 
 	if (p->level == TLS_NONE)
 		bug("tls_begin where TLS is not wanted");
-	if (!t->store_tried)
-		load_store(t, NULL);
+	tls_want_store(t);
 	c->tls = t;
 	c->policy = p;
 	tls_wire_init(&c->wire, fd);
 	tls_name_set(&c->name, name);
-	make_key(c, port);
+	tls_session_key(c, port);
 	c->ssl = SSL_new(t->ctx);
 	if (c->ssl == NULL)
 		die(EX_TEMPFAIL, "OpenSSL: no memory");
@@ -384,7 +129,7 @@ tls_begin(struct tls *t, int fd, const struct tls_policy *p, const char *name, u
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_app_data(c->ssl, c);
 	configure(c);
-	offer_session(c);
+	tls_offer_session(c);
 	return c;
 }
 
@@ -407,7 +152,7 @@ tls_end(struct tls_conn **cp, bool orderly)
 	free(c);
 }
 
-/* A session remembers what on_chain() found, and the leaf. */
+/* A session remembers what tls_on_chain() found, and the leaf. */
 static void
 note_facts(struct tls_conn *c)
 {
@@ -421,7 +166,7 @@ note_facts(struct tls_conn *c)
 	if (leaf == NULL)
 		return; /* there is no cipher without one among OpenSSL's defaults */
 	tls_describe(leaf, f);
-	f->trusted = found_trusted(result);
+	f->trusted = tls_is_trusted(result);
 	f->verified = c->policy->level == TLS_FINGERPRINT
 			  ? tls_fingerprint_listed(leaf, c->policy)
 			  : result == X509_V_OK && tls_name_matches(&c->name, leaf);
@@ -437,7 +182,7 @@ handshake_done(struct tls_conn *c)
 	enum tls_level level = c->policy->level;
 
 	note_facts(c);
-	/* on_chain() refuses these; a session that should not have been there ends here. */
+	/* tls_on_chain() refuses these; a session that should not have been there ends here. */
 	if ((level == TLS_VERIFY || level == TLS_FINGERPRINT) && !c->facts.verified) {
 		c->broken = true;
 		errno = EPROTO;

@@ -1,5 +1,5 @@
 /*
- * tls.h: TLS for connections (conn.h). tls.c is the only file that includes <openssl/ssl.h>.
+ * tls.h: TLS for connections (conn.h), by OpenSSL, whose <openssl/ssl.h> stays behind tls_impl.h.
  *
  * One struct tls a run holds the CA store, a client certificate, and the sessions that can be
  * resumed. Nothing in the environment matters: not SSL_CERT_FILE, not OPENSSL_CONF. Nonblocking;
