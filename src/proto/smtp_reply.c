@@ -25,11 +25,21 @@ smtp_judge(const struct smtp *s, enum smtp_state row, enum fate fate, enum scope
 	return v;
 }
 
+/* RFC 4954 6: a login is wanted, or another; any command may be answered so. That is ours to put right. */
+static bool
+speaks_of_login(int code)
+{
+	return code == 530 || code == 534 || code == 535 || code == 538;
+}
+
 /* A refusal by its class: 4xx later, 5xx never. */
 static struct verdict
 refusal(const struct smtp *s, enum smtp_state row, enum scope scope)
 {
-	return smtp_judge(s, row, s->reply.code >= 500 ? FATE_FAIL : FATE_RETRY, scope);
+	int code = s->reply.code;
+
+	return smtp_judge(
+	    s, row, code >= 500 && !speaks_of_login(code) ? FATE_FAIL : FATE_RETRY, scope);
 }
 
 /* The host, not the mail, is the trouble: another host may do. */
@@ -84,16 +94,11 @@ abandon(struct smtp *s, struct smtp_transaction *t)
 	return sending ? S_READY : STAY;
 }
 
-/* RFC 5321 4.2.2, RFC 4954 6: these say that the host, or what we said before, is the trouble. */
+/* RFC 5321 4.2.2: these say that the host, or what we said before, is the trouble. */
 static bool
 speaks_of_host(int code)
 {
-	static const int codes[] = {500, 502, 503, 530, 534, 535, 538};
-
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (code == codes[i])
-			return true;
-	return false;
+	return code == 500 || code == 502 || code == 503 || speaks_of_login(code);
 }
 
 enum smtp_state
