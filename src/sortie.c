@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "mailq.h"
+#include "network.h"
 #include "options.h"
 #include "runner.h"
 #include "sortie_background.h"
@@ -235,19 +236,35 @@ read_config(struct program *p)
 	return EX_OK;
 }
 
+/* Why it cannot be used instead of the old one; NULL: it can. */
+static const char *
+check_new_config(struct program *p, const struct config *old)
+{
+	struct network n;
+
+	if (read_config(p) != EX_OK)
+		return p->why;
+	if (strcmp(p->config.spool, old->spool) != 0)
+		return "the spool cannot be changed while running";
+	if (network_open(&n, &p->config, NULL) != EX_OK)
+		return "nobody can run with the new one"; /* the log says why */
+	network_close(&n, NULL);
+	return NULL;
+}
+
 /* SIGHUP: a bad configuration is logged, and the old one kept. */
 static void
 reload_config(struct program *p)
 {
 	struct config old = p->config;
+	const char *why = check_new_config(p, &old);
 
-	if (read_config(p) == EX_OK && strcmp(p->config.spool, old.spool) == 0) {
+	if (why == NULL) {
 		config_free(&old);
 		log_info("configuration read again");
 		return;
 	}
-	log_warn("the old configuration is kept: %s",
-	    p->why[0] != '\0' ? p->why : "the spool cannot be changed while running");
+	log_warn("the old configuration is kept: %s", why);
 	config_free(&p->config);
 	p->config = old;
 	open_log(p->config.log);
@@ -279,6 +296,9 @@ run_queue(struct program *p)
 	}
 	if (o->daemon)
 		log_info("this program does not listen: -bd means a queue run now and then");
+	if (ro.kind == RUNNER_RESIDENT)
+		signal(
+		    SIGHUP, SIG_IGN); /* between two runners: it comes again, or was just heeded */
 	while ((rc = runner_run(&ro)) == RUNNER_RELOAD)
 		reload_config(p);
 	return rc;

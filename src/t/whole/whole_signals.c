@@ -219,6 +219,26 @@ START_TEST(long_first_pass_holds_nothing_up)
 }
 END_TEST
 
+/* Nothing is wrong with its lines, but nobody can run with it: no reason to stop, either. */
+START_TEST(hup_keeps_the_old_for_one_that_cannot_start)
+{
+	struct scene sc;
+
+	set_stage(&sc);
+	set_scene(&sc, "-q5m");
+	kit_configure("relay submission://me@mail.example\nauth %s/none", kit.dir);
+	for (int i = 0; i < 3; i++)
+		kill(sc.runner.pid, SIGHUP);
+	server_say(sc.past_dot, "250 2.0.0 taken");
+	WAIT_FOR(count_text(kit.log, "the old configuration is kept") == 1);
+	ck_assert_uint_eq(count_text(kit.log, "none: No such file"), 1);
+	WAIT_FOR(runner_present("full"));
+	server_hear_end(sc.past_dot);
+	kill(sc.runner.pid, SIGTERM);
+	ck_assert_int_eq(child_end(&sc.runner), 0);
+}
+END_TEST
+
 /* --- how queue runs end ------------------------------------------------------------------- */
 
 /* The pass was made: whatever became of the mail. */
@@ -275,8 +295,8 @@ suite_whole_signals(void)
 {
 	const TTest *const tests[] = {second_term_does_not_wait, term_while_idle,
 	    hup_reads_a_good_configuration, hup_ends_a_long_pass, hup_keeps_the_old_for_a_bad_one,
-	    long_first_pass_holds_nothing_up, run_with_trouble_is_0, spool_without_parent,
-	    spool_of_somebody_else};
+	    hup_keeps_the_old_for_one_that_cannot_start, long_first_pass_holds_nothing_up,
+	    run_with_trouble_is_0, spool_without_parent, spool_of_somebody_else};
 	Suite *s = whole_suite("whole_signals", tests, sizeof(tests) / sizeof(tests[0]));
 
 	whole_loop(s, term_waits_for_answers, 3);
