@@ -65,7 +65,7 @@ open_dns(struct network *n)
 	n->dns = dns_new(n->reactor, &d, why, sizeof(why));
 	if (n->dns != NULL)
 		return EX_OK;
-	log_warn("%s: nameserver: %s", c->path, why);
+	log_tell("%s: nameserver: %s", c->path, why);
 	return EX_CONFIG;
 }
 
@@ -80,7 +80,7 @@ open_tls(struct network *n, struct spool *sp)
 
 	n->tls = tls_new(&o, why, sizeof(why));
 	if (n->tls == NULL || (config_wants_ca(c) && !tls_has_ca(n->tls, why, sizeof(why)))) {
-		log_warn("%s: TLS: %s", c->path, why);
+		log_tell("%s: TLS: %s", c->path, why);
 		return EX_CONFIG;
 	}
 	if (sp != NULL && (fd = spool_state_open(sp, sessions_file)) >= 0) {
@@ -105,7 +105,7 @@ open_auth(struct network *n)
 	n->auth = auth_new(n->reactor, &o);
 	if (auth_check(n->auth, why, sizeof(why)) == 0)
 		return EX_OK;
-	log_warn("%s", why);
+	log_tell("%s", why);
 	return EX_CONFIG;
 }
 
@@ -136,10 +136,13 @@ save_sessions(struct network *n, struct spool *sp)
 	if (!tls_sessions_changed(n->tls))
 		return;
 	fd = spool_state_create(sp, sessions_file);
-	if (fd >= 0 && tls_sessions_save(n->tls, fd) == 0 &&
-	    spool_state_replace(sp, sessions_file, fd) == 0)
-		return;
-	log_warn("cannot keep the TLS sessions: %s", strerror(errno));
+	if (fd >= 0 && tls_sessions_save(n->tls, fd) == -1) {
+		spool_state_forget(sp, sessions_file);
+		sys.close(fd);
+		fd = -1;
+	}
+	if (fd < 0 || spool_state_replace(sp, sessions_file, fd) == -1)
+		log_warn("cannot keep the TLS sessions: %s", strerror(errno));
 }
 
 void

@@ -212,17 +212,21 @@ on_idle(void *ctx, struct session *session)
 	}
 }
 
-/* What we have to say of a host names it, for there may be several; a reply is its own, and the log
- * tells whose. */
+/*
+ * What we have to say of a host names it, for there may be several, and of a connection that broke
+ * (RFC 3463: X.4.2) when it did; a reply is the host's own word, and the log tells whose.
+ */
 static struct verdict
 trouble_with(const struct session *session, const struct verdict *v)
 {
 	struct verdict named;
+	bool broke;
 
 	if (v->code != 0 || v->scope != SCOPE_HOST)
 		return *v;
-	named = verdict_make(
-	    v->fate, v->scope, v->enhanced, v->doing, "%s: %s", session_relay(session), v->text);
+	broke = v->doing != NULL && strcmp(v->enhanced, "4.4.2") == 0;
+	named = verdict_make(v->fate, v->scope, v->enhanced, v->doing, "%s: %s%s%s",
+	    session_relay(session), v->text, broke ? ", while " : "", broke ? v->doing : "");
 	named.no_attempt = v->no_attempt;
 	return named;
 }

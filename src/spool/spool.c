@@ -516,5 +516,18 @@ spool_state_replace(struct spool *sp, const char *name, int fd)
 	state_name(own, name);
 	rc = durable_rename(sp->tmp, own, sp->dir, name);
 	spool_close_fd(&fd);
+	if (rc == -1)
+		spool_state_forget(sp, name);
 	return rc;
+}
+
+void
+spool_state_forget(struct spool *sp, const char *name)
+{
+	char own[SPOOL_NAME_MAX + 16];
+	int err = errno;
+
+	state_name(own, name);
+	durable_unlink(sp->tmp, own);
+	errno = err;
 }

@@ -128,6 +128,8 @@ int spool_state_open(struct spool *sp, const char *name); /* O_RDONLY, or -1 */
 /* A new one to write, mode 0600; it takes the name when it is replaced. Closes fd in any case. */
 int spool_state_create(struct spool *sp, const char *name);
 int spool_state_replace(struct spool *sp, const char *name, int fd);
+void spool_state_forget(
+    struct spool *sp, const char *name); /* a new one after all not; errno stays */
 
 /* --- who runs --- */
 

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "certs.h"
 #include "config.h"
 #include "dns_server.h"
 #include "logcap.h"
 #include "net_fake.h"
+#include "session.h"
 #include "site.h"
 #include "smtp_fake.h"
 #include "suites.h"
@@ -632,6 +634,88 @@ START_TEST(busy_jobs_are_passed_over)
 }
 END_TEST
 
+/* --- TLS --- */
+
+static char certs[] = "/tmp/check_site.XXXXXX";
+static struct session_network network;
+
+static void
+make_certs(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(certs));
+	certs_make_quickly(certs);
+}
+
+static void
+remove_certs(void)
+{
+	certs_remove(certs);
+}
+
+static void
+setup_tls(void)
+{
+	static const struct tls_options o;
+	char why[256];
+
+	setup();
+	network = (struct session_network){.config = &config, .tls = tls_new(&o, why, sizeof(why))};
+	ck_assert_ptr_nonnull(network.tls);
+	options.network = &network;
+	options.sessions_per_site = 1;
+}
+
+static void
+teardown_tls(void)
+{
+	teardown();
+	tls_free(&network.tls);
+}
+
+START_TEST(tls_that_failed_is_not_tried_again_before_the_next_pass)
+{
+	struct smtp_fake *f = server("192.0.2.1:25", "tls self-signed\non HANDSHAKE close");
+
+	f->certs = certs;
+	domain_at("one.example", "192.0.2.1");
+	domain_at("two.example", "192.0.2.1");
+	start();
+	post("one.example");
+	finish(60);
+	turn_for(5000);
+	post("two.example");
+	finish(60);
+	ck_assert_uint_eq(f->nmessages, 2);
+	ck_assert_uint_eq(f->sessions, 3); /* the one that failed, and one for each */
+	turn_for(5000);
+	sites_new_pass(sites);
+	post("one.example");
+	finish(60);
+	ck_assert_uint_eq(f->nmessages, 3);
+	ck_assert_uint_eq(f->sessions, 5);
+}
+END_TEST
+
+START_TEST(a_pass_that_begins_while_the_site_is_busy_forgets_it_too)
+{
+	struct smtp_fake *f =
+	    server("192.0.2.1:25", "tls self-signed\non HANDSHAKE times 1 close\non DOT delay 60s");
+
+	f->certs = certs;
+	domain_at("one.example", "192.0.2.1");
+	start();
+	post("one.example");
+	turn_for(10000);
+	sites_new_pass(sites);
+	finish(120);
+	turn_for(5000);
+	post("one.example");
+	finish(120);
+	ck_assert_uint_eq(f->nmessages, 2);
+	ck_assert_uint_eq(f->handshakes, 1);
+}
+END_TEST
+
 Suite *
 suite_site(void)
 {
@@ -661,6 +745,12 @@ suite_site(void)
 	tcase_add_test(tc, stopped);
 	tcase_add_test(tc, stopped_hard);
 	tcase_add_test(tc, busy_jobs_are_passed_over);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("tls");
+	tcase_add_unchecked_fixture(tc, make_certs, remove_certs);
+	tcase_add_checked_fixture(tc, setup_tls, teardown_tls);
+	tcase_add_test(tc, tls_that_failed_is_not_tried_again_before_the_next_pass);
+	tcase_add_test(tc, a_pass_that_begins_while_the_site_is_busy_forgets_it_too);
 	suite_add_tcase(s, tc);
 	return s;
 }
