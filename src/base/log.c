@@ -202,7 +202,7 @@ log_trace_capture(log_fn *fn, void *ctx)
 
 /* Into the log, and to whoever sits in front of it; once, when the log is stderr. */
 static void
-say_last(const char *line)
+say(const char *line)
 {
 	bool logged_there =
 	    the_log.fn == NULL && (the_log.sink == SINK_NONE || the_log.sink == SINK_STDERR);
@@ -210,6 +210,18 @@ say_last(const char *line)
 	log_line(LOG_LEVEL_WARN, line);
 	if (!logged_there)
 		write_line(STDERR_FILENO, "sortie: ", line);
+}
+
+void
+log_tell(const char *fmt, ...)
+{
+	char line[LINE_MAX_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	format(line, fmt, ap);
+	va_end(ap);
+	say(line);
 }
 
 void
@@ -221,7 +233,7 @@ die(int sysexit, const char *fmt, ...)
 	va_start(ap, fmt);
 	format(line, fmt, ap);
 	va_end(ap);
-	say_last(line);
+	say(line);
 	exit(sysexit);
 }
 
@@ -231,6 +243,6 @@ bug_at(const char *file, int line, const char *what)
 	char text[LINE_MAX_BYTES];
 
 	snprintf(text, sizeof(text), "%s:%d: bug: %s", file, line, what);
-	say_last(text);
+	say(text);
 	abort();
 }

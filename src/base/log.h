@@ -35,6 +35,8 @@ void log_capture(log_fn *fn, void *ctx);
 
 void log_info(const char *fmt, ...) LOG_PRINTF(1, 2);
 void log_warn(const char *fmt, ...) LOG_PRINTF(1, 2);
+/* A warning, and "sortie: ..." on stderr as well: why what was asked for is not done. */
+void log_tell(const char *fmt, ...) LOG_PRINTF(1, 2);
 
 /* -v: on or off; a traced line goes to stderr at once, or to fn in tests. */
 void log_verbose(bool on);

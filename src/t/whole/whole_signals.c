@@ -255,6 +255,22 @@ START_TEST(run_with_trouble_is_0)
 }
 END_TEST
 
+/* Whoever starts it by hand, or cron, must see why nothing goes. */
+START_TEST(run_that_cannot_start_says_why)
+{
+	static struct child c;
+
+	kit_configure("relay submission://me@mail.example\nauth %s/none", kit.dir);
+	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "-odq", "x@a.example", NULL), 0);
+	child_start(&c, NULL, "-q", NULL);
+	ck_assert_int_eq(child_end(&c), EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(c.said, "sortie: "));
+	ck_assert_ptr_nonnull(strstr(c.said, "/none: No such file"));
+	ck_assert_uint_eq(count_text(kit.log, "/none: No such file"), 1);
+	ck_assert_uint_eq(files_in("ctl"), 1);
+}
+END_TEST
+
 START_TEST(spool_without_parent)
 {
 	whole_write_file(kit.conf, "spool %s/none/spool\nlog %s\n", kit.dir, kit.log);
@@ -278,6 +294,7 @@ START_TEST(spool_of_somebody_else)
 	if (getuid() != 0)
 		return;
 	fill_spool(1);
+	kit_copy_program();
 	ck_assert_int_eq(chmod(kit.dir, 0711), 0);
 	ck_assert_int_eq(chmod(kit.conf, 0644), 0);
 	whole_write_file(kit.log, "%s", "");
@@ -296,7 +313,8 @@ suite_whole_signals(void)
 	const TTest *const tests[] = {second_term_does_not_wait, term_while_idle,
 	    hup_reads_a_good_configuration, hup_ends_a_long_pass, hup_keeps_the_old_for_a_bad_one,
 	    hup_keeps_the_old_for_one_that_cannot_start, long_first_pass_holds_nothing_up,
-	    run_with_trouble_is_0, spool_without_parent, spool_of_somebody_else};
+	    run_with_trouble_is_0, run_that_cannot_start_says_why, spool_without_parent,
+	    spool_of_somebody_else};
 	Suite *s = whole_suite("whole_signals", tests, sizeof(tests) / sizeof(tests[0]));
 
 	whole_loop(s, term_waits_for_answers, 3);
