@@ -29,7 +29,7 @@ struct network {
 
 /*
  * Builds all of it. sp (may be NULL) keeps the TLS sessions that can be resumed. Returns EX_OK, or
- * EX_CONFIG after one warning that says what is wrong: then there is nothing to take down.
+ * EX_CONFIG after one line, in the log and on stderr, that says what is wrong: then there is nothing to take down.
  */
 int network_open(struct network *n, struct config *c, struct spool *sp);
 /* Saves the TLS sessions, takes all down. Nothing may use it any more. */
