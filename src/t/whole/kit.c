@@ -575,3 +575,23 @@ whole_loop(Suite *s, const TTest *test, int n)
 {
 	tcase_add_loop_test(new_case(s, test->name), test, 0, n);
 }
+
+void
+kit_copy_program(void)
+{
+	static char copy[sizeof(kit.dir) + 16];
+	static char block[65536];
+	int from = open(kit.sortie, O_RDONLY), to;
+	ssize_t n;
+
+	snprintf(copy, sizeof(copy), "%s/sortie", kit.dir);
+	to = open(copy, O_WRONLY | O_CREAT | O_EXCL, 0700);
+	ck_assert_int_ge(from, 0);
+	ck_assert_int_ge(to, 0);
+	while ((n = read(from, block, sizeof(block))) > 0)
+		ck_assert_int_eq(write(to, block, (size_t)n), n);
+	ck_assert_int_eq(fchmod(to, 0755), 0);
+	close(from);
+	close(to);
+	kit.sortie = copy;
+}

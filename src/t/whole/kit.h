@@ -30,6 +30,8 @@ extern struct kit kit;
 /* A directory and a configuration in it: no relay, one retry a second. Fixtures of every case. */
 void kit_setup(void);
 void kit_teardown(void);
+/* The program where everybody can start it: it may have been built below somebody's home. */
+void kit_copy_program(void);
 /* The configuration anew, with these lines besides. */
 void kit_configure(const char *fmt, ...) LOG_PRINTF(1, 2);
 

@@ -229,7 +229,7 @@ cell(const struct table *t, size_t row, const char *policy)
 		return level(t->ports[row]);
 	if (count_text(t->record, clear) == 1)
 		return "clear";
-	return count_text(kit.log, address) == 1 && count_text(kit.log, "status=bounced") == 0
+	return count_text(kit.log, address) >= 1 && count_text(kit.log, "status=bounced") == 0
 		   ? "deferred"
 		   : "lost";
 }
