@@ -17,6 +17,8 @@
 
 enum { LINES_MAX = 64 * 1024 * 1024 };
 
+enum { CLOCK_SLACK_S = 3600 }; /* a clock that is set back by less delays mail by no more */
+
 struct work { /* a job and whose it is */
 	struct list link;
 	struct message *message;
@@ -320,7 +322,10 @@ message_first_site(struct messages *ms, const struct envelope *e)
 bool
 message_due(const struct envelope *e, int64_t now)
 {
-	return !e->hold && envelope_due_at(e) - e->retry / 8 <= now;
+	if (e->hold)
+		return false;
+	/* tried in the future: by a clock that was ahead then */
+	return e->attempted > now + CLOCK_SLACK_S || envelope_due_at(e) - e->retry / 8 <= now;
 }
 
 bool
