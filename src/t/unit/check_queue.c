@@ -386,7 +386,7 @@ START_TEST(citadel_list_not_due_after_all)
 	sys.fdatasync = sys_libc.fdatasync; /* who minds whether the descriptor is open */
 	start_queue();
 	admit();
-	append("attempted|1800000000\nretry|50000\n");
+	append("attempted|1800050000\nretry|50000\n");
 	end_pass();
 	ck_assert_uint_eq(server->nmessages, 0);
 	ck_assert(!messages_broken(queue_messages(q)));
