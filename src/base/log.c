@@ -132,6 +132,21 @@ log_line(enum log_level level, const char *line)
 	}
 }
 
+/* Whether what is logged is seen on stderr anyway. */
+static bool
+logs_to_stderr(void)
+{
+	return the_log.fn == NULL && (the_log.sink == SINK_NONE || the_log.sink == SINK_STDERR);
+}
+
+/* -v shows what goes into the log, too: outcomes, delays, reasons. */
+static void
+show(const char *line)
+{
+	if (the_log.verbose && !logs_to_stderr())
+		log_trace("-- %s", line);
+}
+
 /* Formats into line[LINE_MAX_BYTES] and cleans it. */
 static void LOG_PRINTF(2, 0) format(char *line, const char *fmt, va_list ap)
 {
@@ -150,6 +165,7 @@ log_info(const char *fmt, ...)
 	format(line, fmt, ap);
 	va_end(ap);
 	log_line(LOG_LEVEL_INFO, line);
+	show(line);
 }
 
 void
@@ -162,6 +178,7 @@ log_warn(const char *fmt, ...)
 	format(line, fmt, ap);
 	va_end(ap);
 	log_line(LOG_LEVEL_WARN, line);
+	show(line);
 }
 
 void
@@ -204,11 +221,8 @@ log_trace_capture(log_fn *fn, void *ctx)
 static void
 say(const char *line)
 {
-	bool logged_there =
-	    the_log.fn == NULL && (the_log.sink == SINK_NONE || the_log.sink == SINK_STDERR);
-
 	log_line(LOG_LEVEL_WARN, line);
-	if (!logged_there)
+	if (!logs_to_stderr())
 		write_line(STDERR_FILENO, "sortie: ", line);
 }
 
