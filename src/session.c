@@ -154,6 +154,7 @@ on_close(struct session *s, const struct smtp_event *e)
 	    .benign = e->benign,
 	    .behind_dot = e->behind_dot,
 	    .tls_failed = e->tls_failed,
+	    .stopped = s->stop == 2,
 	};
 
 	session_end(s, &end);

@@ -47,6 +47,7 @@ struct session_end { /* how it closed */
 	const struct verdict *verdict; /* SENT: in order */
 	bool benign, behind_dot; /* as SMTP_CLOSE has it */
 	bool tls_failed; /* it may be tried once in the clear */
+	bool stopped; /* session_stop() ended it: nothing is to be learned about the host */
 };
 
 struct session_ops {

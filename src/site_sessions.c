@@ -244,33 +244,43 @@ log_trouble(const struct site *s, const struct session *session, const struct ve
 		log_info("%s: %s", s->key, v->text);
 }
 
+/* What the end of a session says about its host. */
 static void
-on_closed(void *ctx, struct session *session, const struct session_end *end)
+learn(struct site *s, const struct session *session, const struct session_end *end)
 {
-	struct site *s = ctx;
 	const struct verdict *v = end->verdict;
-	size_t hop = session_hop(session);
-	struct peer *p = site_peer(s, hop);
+	struct peer *p = site_peer(s, session_hop(session));
 	bool served = session_delivered(session) > 0;
 	char line[VERDICT_TEXT_MAX + 20];
 	struct verdict named;
 
-	list_remove(session_link(session));
-	s->nsessions--;
-	sites_leave(s->sites);
-	site_leave_peer(p);
-	s->no_dot_ahead |= end->behind_dot;
-	if (end->tls_failed && !p->in_clear) {
-		log_info("%s: without TLS there for the rest of this pass: %s",
-		    session_relay(session), verdict_line(v, line, sizeof(line)));
+	if (end->tls_failed) {
+		/* perhaps not the first to find that out: others were shaking hands as well */
+		if (!p->in_clear)
+			log_info("%s: without TLS there for the rest of this pass: %s",
+			    session_relay(session), verdict_line(v, line, sizeof(line)));
 		p->in_clear = true;
-	} else if (v->fate != FATE_SENT && !(end->benign && served) && !s->sites->stopping) {
+	} else if (v->fate != FATE_SENT && !(end->benign && served)) {
 		/* who hangs up politely before he has served anything does not do so again and again */
 		named = trouble_with(session, v);
-		site_hop_trouble(s, hop, &named, session_relay(session), served);
+		site_hop_trouble(s, session_hop(session), &named, session_relay(session), served);
 		if (!served && !s->parked)
 			log_trouble(s, session, &named);
 	}
+}
+
+static void
+on_closed(void *ctx, struct session *session, const struct session_end *end)
+{
+	struct site *s = ctx;
+
+	list_remove(session_link(session));
+	s->nsessions--;
+	sites_leave(s->sites);
+	site_leave_peer(site_peer(s, session_hop(session)));
+	s->no_dot_ahead |= end->behind_dot;
+	if (!end->stopped && !s->sites->stopping)
+		learn(s, session, end);
 	site_wake(s);
 }
 
