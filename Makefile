@@ -34,7 +34,8 @@ PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto
 	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \
 	src/proto/ehlo.c src/proto/command.c src/proto/body.c src/proto/qp.c src/proto/address.c \
 	src/proto/address_list.c
-DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c
+DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c \
+	src/dns/resolvconf_file.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c

@@ -14,10 +14,6 @@
  */
 #include "dns/dns.h"
 
-#include <sys/stat.h>
-
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +23,17 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/str.h"
-#include "base/sys.h"
 #include "dns/dns_msg.h"
 #include "dns/dns_query.h"
 #include "dns/resolvconf.h"
+#include "dns/resolvconf_file.h"
 
 /*
  * RFC 9520 3.2 wants failures kept between 1 s and 5 min. A server that was silent is not the first
  * to be asked for a while, so that one dead server costs one wait and not one for each name. When one
  * has answered a moment ago, silence about a name is the name's trouble and not the network's.
  */
-enum { FAILURE_TTL_S = 30, SILENT_MS = 30000, HEARD_MS = 60000, CHECK_MS = 1000 };
+enum { FAILURE_TTL_S = 30, SILENT_MS = 30000, HEARD_MS = 60000 };
 enum { KEPT_MAX = 10000, KEPT_RECORDS_MAX = 50000, IN_FLIGHT = 200 };
 enum { RESOLV_CONF_MAX = 65536, KEY_MAX = DNS_NAME_MAX + 8 };
 
@@ -59,14 +55,6 @@ struct dns_question {
 	char key[]; /* "15 example.org" */
 };
 
-struct file_id { /* what changes when a file does */
-	bool exists;
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime;
-};
-
 struct dns {
 	struct reactor *r;
 	struct map questions;
@@ -77,9 +65,7 @@ struct dns {
 	size_t in_flight, max_in_flight;
 	struct task task;
 
-	char *path; /* of resolv.conf; NULL: none */
-	struct file_id file;
-	int64_t check_ms; /* when to look at it again */
+	struct resolvconf_file file;
 	struct resolvconf own; /* the servers given in the options; nservers 0: none */
 	struct resolvconf rc;
 	unsigned generation;
@@ -329,19 +315,7 @@ on_task(void *ctx)
 	d->in_task = false;
 }
 
-/* --- resolv.conf --- */
-
-/* What does not fit is left out. */
-static bool
-read_file(int fd, struct buf *b)
-{
-	ssize_t n = 0;
-	char *at;
-
-	while ((at = buf_reserve(b, 4096)) != NULL && (n = sys.read(fd, at, 4096)) > 0)
-		buf_commit(b, (size_t)n);
-	return n >= 0;
-}
+/* --- the servers --- */
 
 /* Takes what the text says, and the servers that were given to us instead of its own. */
 static void
@@ -359,58 +333,15 @@ take_servers(struct dns *d, const char *text, size_t len)
 		drop_oldest(d);
 }
 
-/* When it cannot be read the old servers stay, and we try again in a second. */
-static void
-load(struct dns *d, const struct file_id *id)
-{
-	struct buf b;
-	bool good = true;
-
-	buf_init(&b, RESOLV_CONF_MAX);
-	if (id->exists) {
-		int fd = sys.openat(AT_FDCWD, d->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
-
-		good = fd != -1 && read_file(fd, &b);
-		if (fd != -1)
-			sys.close(fd);
-	}
-	if (good) {
-		take_servers(d, buf_data(&b), buf_len(&b));
-		d->file = *id;
-	}
-	buf_free(&b);
-}
-
-static bool
-same_file(const struct file_id *a, const struct file_id *b)
-{
-	return a->exists == b->exists && a->dev == b->dev && a->ino == b->ino &&
-	       a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
-	       a->mtime.tv_nsec == b->mtime.tv_nsec;
-}
-
-/* Reads resolv.conf when it has changed; looks at most once a second. */
 static void
 refresh(struct dns *d)
 {
-	struct file_id id;
-	struct stat st;
+	struct buf text;
 
-	if (d->path == NULL || reactor_now(d->r) < d->check_ms)
-		return;
-	d->check_ms = reactor_now(d->r) + CHECK_MS;
-	memset(&id, 0, sizeof(id));
-	if (sys.fstatat(AT_FDCWD, d->path, &st, 0) == 0) {
-		id.exists = true;
-		id.dev = st.st_dev;
-		id.ino = st.st_ino;
-		id.size = st.st_size;
-		id.mtime = st.st_mtim;
-	} else if (errno != ENOENT) {
-		return;
-	}
-	if (!same_file(&id, &d->file))
-		load(d, &id);
+	buf_init(&text, RESOLV_CONF_MAX);
+	if (resolvconf_file_changed(&d->file, reactor_now(d->r), &text))
+		take_servers(d, buf_data(&text), buf_len(&text));
+	buf_free(&text);
 }
 
 /* --- from outside --- */
@@ -453,7 +384,7 @@ dns_new(struct reactor *r, const struct dns_options *o, char *why, size_t whysiz
 	task_init(&d->task, on_task, d);
 	take_servers(d, "", 0);
 	if (o->resolv_conf != NULL)
-		d->path = xstrdup(o->resolv_conf);
+		d->file.path = xstrdup(o->resolv_conf);
 	refresh(d);
 	return d;
 }
@@ -474,7 +405,7 @@ dns_free(struct dns **dp)
 	while (!list_empty(&d->settled)) /* those that have left the map */
 		free_question(list_item(d->settled.next, struct dns_question, link));
 	map_free(&d->questions);
-	free(d->path);
+	free(d->file.path);
 	free(d);
 	*dp = NULL;
 }
