@@ -59,7 +59,7 @@ tls_domain(const struct leg *l)
 	if (!rt->by_relay &&
 	    (l->target == NULL || config_tls_names(rt->router->config, rt->domain)))
 		return rt->domain;
-	return l->from_mx ? l->target->host : NULL;
+	return l->from_mx && l->target != NULL ? l->target->host : NULL;
 }
 
 static struct hop *
