@@ -42,6 +42,13 @@ engine_tls(const struct session *s)
 	return SMTP_TLS_MUST;
 }
 
+/* A socket in the file system: nobody listens on the way, and no machine has its name. */
+static bool
+is_local(const struct hop *h)
+{
+	return h->addr.ss_family == AF_UNIX;
+}
+
 static struct sasl_binding
 bindings(const struct session *s)
 {
@@ -85,7 +92,7 @@ choose_tls(struct session *s)
 	const struct session_network *net = s->options.network;
 	const struct hop *h = s->options.hop;
 
-	if (net == NULL || net->config == NULL || net->tls == NULL)
+	if (net == NULL || net->config == NULL || net->tls == NULL || is_local(h))
 		s->policy = &clear_text;
 	else
 		s->policy = config_tls_policy(net->config, h->host, s->options.domain,
@@ -127,7 +134,7 @@ session_prepare(struct session *s)
 		return; /* for credentials, or shaking hands */
 	} else {
 		s->asked = true;
-		if (net != NULL && net->auth != NULL && h->own_name)
+		if (net != NULL && net->auth != NULL && h->own_name && !is_local(h))
 			auth_lookup(
 			    net->auth, &s->query, h->host, h->port, h->user, on_credentials, s);
 		else

@@ -2,6 +2,8 @@
  * Several runners on one spool, and hosts that do not answer.
  */
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -144,11 +146,40 @@ START_TEST(first_host_is_silent)
 }
 END_TEST
 
+/* A socket in the file system is no machine: neither `default` in the credentials nor `tls` means it. */
+START_TEST(local_socket_is_no_machine)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	char path[sizeof(un.sun_path)];
+	static struct child r;
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s/lmtp", kit.dir);
+	snprintf(path, sizeof(path), "%s/auth", kit.dir);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&un, sizeof(un)), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	whole_write_file(path, "default login me password geheim\n");
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	kit_configure("route net.example lmtp:%s\nauth %s\ntls encrypt", un.sun_path, path);
+	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "-odq", "bob@net.example", NULL), 0);
+	child_start(&r, NULL, "-q", NULL);
+	fd = server_accept(listener);
+	server_say(fd, "220 whole LMTP");
+	server_hear(fd, "LHLO here.example");
+	server_say(fd, "250-whole\r\n250 PIPELINING");
+	server_take(fd);
+	ck_assert_int_eq(child_end(&r), 0);
+	server_hear_end(fd);
+	ck_assert_uint_eq(files_in("ctl"), 0);
+	close(listener);
+}
+END_TEST
+
 Suite *
 suite_whole_runners(void)
 {
-	const TTest *const tests[] = {
-	    ten_runners, stopped_runner, call_reaches_the_full_runner, first_host_is_silent};
+	const TTest *const tests[] = {ten_runners, stopped_runner, call_reaches_the_full_runner,
+	    local_socket_is_no_machine, first_host_is_silent};
 
 	return whole_suite("whole_runners", tests, sizeof(tests) / sizeof(tests[0]));
 }
