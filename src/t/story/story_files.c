@@ -150,7 +150,8 @@ static size_t
 add_variable(struct story *s, struct buf *out, const char *p)
 {
 	size_t n = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-	size_t all = p[n] == ':' ? n + 1 + strspn(p + n + 1, "abcdefghijklmnopqrstuvwxyz0123456789-") : n;
+	size_t all =
+	    p[n] == ':' ? n + 1 + strspn(p + n + 1, "abcdefghijklmnopqrstuvwxyz0123456789-") : n;
 	char name[VARIABLE_MAX];
 
 	if (all >= sizeof(name))
