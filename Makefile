@@ -60,7 +60,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_envelope.c src/t/unit/check_durable.c src/t/unit/check_reactor.c \
 	src/t/unit/check_wheel.c src/t/unit/check_conn.c src/t/unit/check_tickets.c \
 	src/t/unit/check_tls.c src/t/unit/check_tls_setup.c src/t/unit/check_options.c \
-	src/t/unit/check_config.c src/t/unit/check_submit.c src/t/unit/check_submit_ends.c \
+	src/t/unit/check_config.c src/t/unit/check_config_tls.c src/t/unit/check_network.c src/t/unit/check_submit.c src/t/unit/check_submit_ends.c \
 	src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c src/t/unit/check_queue.c \
 	src/t/unit/check_site.c src/t/unit/check_route.c src/t/unit/check_dial.c \
 	src/t/unit/check_session.c \

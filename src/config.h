@@ -47,7 +47,7 @@ struct net { /* refuse: address/prefix */
 };
 
 struct tls_rule { /* tls NAME LEVEL */
-	char *name; /* host or recipient domain; .NAME: those below it */
+	char *name; /* host or recipient domain; .NAME: those below it; the longest counts */
 	struct tls_policy policy;
 };
 
@@ -70,6 +70,7 @@ struct config {
 	int connect_s, tls_s;
 	int patience_s[SMTP_NWAITS];
 	struct tls_policy tls; /* `tls LEVEL`; may */
+	bool tls_given; /* ... by such a line */
 	struct tls_rule *tls_rules;
 	size_t ntls_rules, tls_rules_cap;
 	char *ca, *client_cert, *client_key; /* NULL: the system's; none; in the same file */

@@ -421,8 +421,10 @@ parse_tls(struct config_line *l)
 		if (level == TLS_FINGERPRINT)
 			return config_bad(
 			    l, "tls: one fingerprint cannot fit every host; name the host first");
+		if (c->tls_given)
+			return config_bad(l, "tls: one policy for everybody; remove one");
+		c->tls_given = true;
 		c->tls.level = level;
-		c->tls.old_versions = false;
 		return tls_rest(l, 2, &c->tls);
 	}
 	if (l->nwords < 3 || !tls_level(l->words[2], &level))
@@ -430,6 +432,10 @@ parse_tls(struct config_line *l)
 				     "may, encrypt, verify or "
 				     "fingerprint");
 	str_lowercase(l->words[1]);
+	for (size_t i = 0; i < c->ntls_rules; i++)
+		if (strcmp(c->tls_rules[i].name, l->words[1]) == 0)
+			return config_bad(
+			    l, "tls %s: one policy for each name; remove one", l->words[1]);
 	c->tls_rules = xgrow(c->tls_rules, c->ntls_rules, &c->tls_rules_cap, sizeof(*c->tls_rules));
 	r = &c->tls_rules[c->ntls_rules++];
 	*r = (struct tls_rule){.name = xstrdup(l->words[1]), .policy.level = level};

@@ -18,16 +18,23 @@ covers(const char *rule, const char *name)
 	return str_eqi(rule, name);
 }
 
-/* The rule for exactly this name before one for a domain above it. */
+/* The rule for exactly this name before one for a domain above it, and of those the nearest. */
 static const struct tls_policy *
 rule_for(const struct config *c, const char *name)
 {
-	for (int below = 0; below < 2; below++)
-		for (size_t i = 0; i < c->ntls_rules; i++)
-			if ((c->tls_rules[i].name[0] == '.') == (below == 1) &&
-			    covers(c->tls_rules[i].name, name))
-				return &c->tls_rules[i].policy;
-	return NULL;
+	const struct tls_rule *best = NULL;
+
+	for (size_t i = 0; i < c->ntls_rules; i++) {
+		const struct tls_rule *r = &c->tls_rules[i];
+
+		if (!covers(r->name, name))
+			continue;
+		if (r->name[0] != '.')
+			return &r->policy;
+		if (best == NULL || strlen(r->name) > strlen(best->name))
+			best = r;
+	}
+	return best != NULL ? &best->policy : NULL;
 }
 
 bool
