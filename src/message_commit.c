@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/str.h"
 
-enum { WHOLE_MAX = 1024 * 1024 * 1024 };
+enum { WHOLE_MAX = 1024 * 1024 * 1024, LONG_FILE = 32 * 1024 * 1024 };
 
 struct body_name { /* a body to remove in a later turn */
 	struct list link;
@@ -82,30 +82,39 @@ close_message(struct message *m)
 
 /* --- the commit --------------------------------------------------------------------------- */
 
-/*
- * A sync failed: the kernel may have thrown away what it could not write, so what is on disk is
- * not known. The control file is written anew from memory, with all that became of the recipients.
- */
-static void
-write_anew(struct message *m)
+/* The control file anew from memory, with all that became of the recipients. -1 and errno. */
+static int
+rewrite(struct message *m)
 {
-	struct messages *ms = m->all;
 	struct buf whole;
-	int fd = -1;
+	int fd = -1, r, why;
 
 	buf_init(&whole, WHOLE_MAX);
 	envelope_write(&whole, &m->envelope);
 	envelope_write_progress(&whole, &m->envelope);
-	if (spool_rewrite(ms->spool, m->envelope.id, &whole, &fd) == -1)
-		log_warn("%s: what became of it cannot be recorded: %s; recipients served may get "
-			 "it again",
-		    m->envelope.id, strerror(errno));
+	r = spool_rewrite(m->all->spool, m->envelope.id, &whole, &fd);
+	why = errno;
 	if (fd >= 0) { /* it has the name now, even if that is not durable */
 		message_drop_lock(m);
 		m->fd = fd;
 		m->size = (off_t)buf_len(&whole);
 	}
 	buf_free(&whole);
+	errno = why;
+	return r;
+}
+
+/*
+ * A sync failed: the kernel may have thrown away what it could not write, so what is on disk is
+ * not known.
+ */
+static void
+write_anew(struct message *m)
+{
+	if (rewrite(m) == -1)
+		log_warn("%s: what became of it cannot be recorded: %s; recipients served may get "
+			 "it again",
+		    m->envelope.id, strerror(errno));
 	buf_clear(&m->lines);
 	m->durable = false;
 }
@@ -130,14 +139,27 @@ set_hint(struct message *m)
 				 : e->attempted + backoff_spread(e->retry, str_random(UINT32_MAX)));
 }
 
+/*
+ * A line for each recipient at each attempt: with very many of both the file would become one that
+ * nobody can read. What was overtaken by later lines is left out in time.
+ */
+static bool
+grows_too_long(const struct message *m)
+{
+	return m->lines.overflow ||
+	       (m->stage != STAGE_WORKING && m->size + (off_t)buf_len(&m->lines) > LONG_FILE);
+}
+
 static void
 append_lines(struct message *m)
 {
 	struct messages *ms = m->all;
+	bool written;
 
 	if (buf_len(&m->lines) == 0)
 		return;
-	if (spool_append(ms->spool, m->fd, &m->size, &m->lines, m->durable) != 0) {
+	written = grows_too_long(m) && rewrite(m) == 0;
+	if (!written && spool_append(ms->spool, m->fd, &m->size, &m->lines, m->durable) != 0) {
 		ms->full = errno == ENOSPC || errno == EDQUOT;
 		set_broken(ms, m->envelope.id);
 		write_anew(m);

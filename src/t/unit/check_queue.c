@@ -451,6 +451,39 @@ START_TEST(a_control_file_is_damaged)
 }
 END_TEST
 
+/*
+ * Every attempt adds a line for each recipient, and a file can be so long that nobody reads it any
+ * more: then what has been overtaken is left out, and nothing else.
+ */
+START_TEST(a_control_file_that_grew_long)
+{
+	enum { LINES = 3000000 };
+	static const char line[] = "attempted|1\n";
+	struct stat st;
+	struct buf long_past;
+	char name[128];
+
+	buf_init(&long_past, LINES * (sizeof(line) - 1));
+	for (int i = 0; i < LINES; i++)
+		buf_adds(&long_past, line);
+	submit(NULL, "a@a.net", "b@a.net");
+	append(buf_str(&long_past));
+	append("remote|b@a.net|2|250 2.0.0 taken\nattempted|1799990000\nretry|900\n");
+	buf_free(&long_past);
+	script("on RCPT times 1 reply 451 4.7.1 later");
+	start_queue();
+	pass();
+	snprintf(name, sizeof(name), "ctl/%s", id);
+	ck_assert_int_eq(stat(path_of(name), &st), 0);
+	ck_assert_int_lt(st.st_size, 1000);
+	ck_assert(!messages_broken(queue_messages(q)));
+	vclock_advance(3600 * 1000);
+	pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+	ck_assert_uint_eq(testspool_count(sp), 0);
+}
+END_TEST
+
 START_TEST(one_message_only)
 {
 	char first[ENVELOPE_ID_MAX + 1];
@@ -554,6 +587,7 @@ suite_queue(void)
 	tcase_add_test(tc, one_entry_cannot_be_read);
 	tcase_add_test(tc, a_body_is_missing);
 	tcase_add_test(tc, a_control_file_is_damaged);
+	tcase_add_test(tc, a_control_file_that_grew_long);
 	tcase_add_test(tc, one_message_only);
 	tcase_add_test(tc, mail_of_one_user_only);
 	tcase_add_test(tc, stopped_in_the_middle);
