@@ -58,3 +58,50 @@ start_dovecot() {
 dovecot_users() { # those of lib_tls.sh
 	printf '%s:{PLAIN}%s::::::\n' "$user" "$password" robot "$token" > "$dir/dc/users"
 }
+
+# A submission server at two ports, STARTTLS and TLS from the start ("": not), that hands on to
+# smtp-sink at a third. With lib_tls.sh.
+dovecot_submission() { # port port port
+	dovecot_conf submission
+	dovecot_users
+	cat >> "$dir/dc/conf" <<END
+ssl = required
+ssl_cert = <$tls/mx.pem
+ssl_key = <$tls/mx.key
+ssl_ca = <$tls/ca.pem
+ssl_require_crl = no
+ssl_verify_client_cert = yes
+auth_ssl_username_from_cert = yes
+passdb {
+	driver = static
+	mechanisms = external
+	args = nopassword
+}
+hostname = mx.there.example
+auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer external
+submission_relay_host = 127.0.0.1
+submission_relay_port = $3
+service submission-login {
+	chroot =
+	inet_listener submission {
+		address = 127.0.0.1
+		port = $1
+	}
+	inet_listener submissions {
+		address = 127.0.0.1
+		port = ${2:-0}
+		ssl = yes
+	}
+}
+service submission {
+	chroot =
+}
+END
+	mkdir "$dir/store"
+	chmod 777 "$dir/store"
+	start sink smtp-sink -u nobody -d "$dir/store/m." "127.0.0.1:$3" 100
+	start_dovecot
+	for port in $1 $2 $3; do
+		wait_port "$port"
+	done
+}

@@ -66,29 +66,36 @@ stays_out() { # mechanism
 	! grep -q 'status=\(sent\|bounced\)' "$dir/log" || fail "$url, $1: sent or bounced without a login"
 }
 
-# Neither the secret nor its base64 in spool, log and trace, in whichever of the three places of a
-# base64 group it begins.
-no_secret() { # mechanism
+# Into $dir/secrets: the secrets, and their base64 wherever in a group of three they begin.
+secrets() {
 	for each in "$password" "$token"; do
 		for pad in '' x xx; do
 			printf '%s%s' "$pad" "$each" | base64 | tr -d '\n' | cut -c 5-24
 		done
 		printf '%s\n' "$each"
 	done > "$dir/secrets"
+}
+
+no_secret() { # mechanism
+	secrets
 	! grep -r -F -f "$dir/secrets" "$dir/spool" "$dir/log" "$dir/out.run" > /dev/null ||
 		fail "$url, $1: a secret shows"
+}
+
+secret_for() { # mechanism
+	case $1 in
+	OAUTHBEARER | XOAUTH2)
+		login=robot kind=token secret=$token ;;
+	*)
+		login=$user kind=password secret=$password ;;
+	esac
 }
 
 # With each of them, strongest first: the right secret and a wrong one; and which is chosen.
 every_login() { # mechanism...
 	strongest=$1
 	for mechanism; do
-		case $mechanism in
-		OAUTHBEARER | XOAUTH2)
-			login=robot kind=token secret=$token ;;
-		*)
-			login=$user kind=password secret=$password ;;
-		esac
+		secret_for "$mechanism"
 		credentials $kind "$(quoted "$secret")" mechanism "$mechanism"
 		logs_in "$mechanism"
 		credentials $kind wrong mechanism "$mechanism"
