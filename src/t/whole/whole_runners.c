@@ -16,6 +16,7 @@
 
 #include "kit.h"
 #include "suites.h"
+#include "whole.h"
 
 static void
 all_is_delivered_once(struct sink *s, size_t n)
