@@ -29,6 +29,7 @@
 
 enum {
 	RECEIVED_MAX = 100,
+	RECIPIENTS_MAX = 100000, /* what a runner holds in memory and a control file can tell of */
 	INPUT_SIZE = 64 * 1024,
 	HEADER_OUT_MAX = 20 * 1024 * 1024,
 	SHOWN_MAX = 200
@@ -112,6 +113,8 @@ add_recipient(void *ctx, const char *mailbox, enum address_error e)
 
 	if (s->rc == 0 && qualify(s, mailbox, e, full))
 		(void)envelope_add(&s->e, full);
+	if (s->e.nrcpts > RECIPIENTS_MAX) /* RFC 3463 3.6: x.5.3 */
+		refuse(s, EX_DATAERR, "more than %d recipients (5.5.3)", RECIPIENTS_MAX);
 }
 
 static void

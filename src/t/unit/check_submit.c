@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/buf.h"
 #include "logcap.h"
 #include "t/unit/suites.h"
 #include "testspool.h"
@@ -210,6 +211,26 @@ START_TEST(one_bad_recipient_among_many_refuses_all_and_is_named)
 }
 END_TEST
 
+START_TEST(there_is_an_end_to_recipients)
+{
+	struct buf b;
+
+	buf_init(&b, 4 * 1024 * 1024);
+	buf_adds(&b, HEAD "To: x");
+	for (int i = 1; i < 100000; i++)
+		buf_addf(&b, ",%s%d", i % 20 == 0 ? "\n " : "", i);
+	ts.o.nrecipients = 0;
+	ts.o.from_headers = true;
+	buf_adds(&b, "\nCc: x\n");
+	ck_assert_int_eq(ts_run(buf_str(&b)), 0);
+	ck_assert_uint_eq(ts.e.nrcpts, 100000);
+	buf_adds(&b, "Cc: y\n");
+	ck_assert_int_eq(ts_run(buf_str(&b)), EX_DATAERR);
+	ck_assert_ptr_nonnull(strstr(ts.why, "more than 100000 recipients (5.5.3)"));
+	buf_free(&b);
+}
+END_TEST
+
 START_TEST(a_non_ascii_address_is_refused_with_its_own_status)
 {
 	char *argv[] = {(char[]){"bob@ex\xc3\xa4mple.net"}, NULL};
@@ -323,6 +344,7 @@ suite_submit(void)
 	tcase_add_test(t, line_breaks_and_control_characters_in_addresses_are_refused);
 	tcase_add_test(t, a_line_break_in_a_full_name_is_dropped);
 	tcase_add_test(t, one_bad_recipient_among_many_refuses_all_and_is_named);
+	tcase_add_test(t, there_is_an_end_to_recipients);
 	tcase_add_test(t, a_non_ascii_address_is_refused_with_its_own_status);
 	tcase_add_test(t, a_local_part_of_2000_bytes_is_refused);
 	tcase_add_test(t, recipients_come_from_to_cc_and_bcc);
