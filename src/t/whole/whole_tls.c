@@ -117,7 +117,7 @@ struct table {
 	size_t n;
 	struct buf text; /* what came out */
 	pid_t sink;
-	char certs[80], record[80], auth[80];
+	char certs[80], record[80], auth[80], output[80];
 };
 
 /* The first words of all lines but the first. */
@@ -135,11 +135,11 @@ static void
 start_servers(struct table *t)
 {
 	const char *argv[ROWS_MAX + 10] = {kit.tlssink, "--certs", t->certs, "--record", t->record};
-	char names[ROWS_MAX][48], ports[80], output[80], *text, *at;
+	char names[ROWS_MAX][48], ports[80], *text, *at;
 	size_t n = 5;
 
 	snprintf(ports, sizeof(ports), "%s/ports", kit.dir);
-	snprintf(output, sizeof(output), "%s/tlssink", kit.dir);
+	snprintf(t->output, sizeof(t->output), "%s/tlssink", kit.dir);
 	argv[n++] = "--ports";
 	argv[n++] = ports;
 	if (t->credentials) {
@@ -151,7 +151,7 @@ start_servers(struct table *t)
 		    names[i], sizeof(names[i]), "%s%s", t->rows[i], t->implicit ? "+implicit" : "");
 		argv[n++] = names[i];
 	}
-	t->sink = whole_start(argv, output);
+	t->sink = whole_start(argv, t->output);
 	WAIT_FOR(count_text(ports, "\n") == t->n);
 	at = text = file_text(ports);
 	for (size_t i = 0; i < t->n; i++, at = strchr(at, '\n') + 1)
@@ -284,7 +284,7 @@ fill_table(struct table *t)
 }
 
 static void
-check_table(struct table *t)
+begin(struct table *t)
 {
 	char hosts[80];
 
@@ -297,8 +297,14 @@ check_table(struct table *t)
 	whole_write_file(hosts, "127.0.0.1 mx.example.org\n");
 	whole_write_file(
 	    t->auth, "machine mx.example.org login %s password \"%s\"\n", user, password);
-	read_rows(t);
 	start_servers(t);
+}
+
+static void
+check_table(struct table *t)
+{
+	read_rows(t);
+	begin(t);
 	fill_table(t);
 	if (strcmp(buf_str(&t->text), t->expected) != 0) {
 		fprintf(stderr, "%s", buf_str(&t->text)); /* too long for Check */
@@ -332,11 +338,55 @@ START_TEST(policies_with_tls_from_the_start)
 }
 END_TEST
 
+/* --- sessions ----------------------------------------------------------------------------- */
+
+static void
+run_queue(void)
+{
+	struct child c;
+
+	unlink(kit.log);
+	child_start(&c, NULL, "-q", NULL);
+	ck_assert_msg(child_end(&c) == EX_OK, "%s", c.said);
+	ck_assert_uint_eq(files_in("ctl"), 0);
+}
+
+/* Many messages over few connections; those that come later take up the sessions of the first, and
+ * those of the next run sessions of this one, from the spool. */
+START_TEST(later_connections_shake_hands_in_short)
+{
+	enum { MESSAGES = 200, FIRST = 20 }; /* the default of sessions-per-site */
+	struct table t = {.rows = {"good"}, .n = 1};
+	char full[40];
+	size_t first, resumed;
+
+	begin(&t);
+	kit_configure("relay smtp://mx.example.org:%d\nhosts %s/hosts\nca %s/ca.pem\n"
+		      "tls mx.example.org verify\n",
+	    t.ports[0], kit.dir, t.certs);
+	fill_spool(MESSAGES);
+	run_queue();
+	first = count_text(kit.log, "TLS connection established") - count_text(kit.log, "resumed");
+	ck_assert_uint_ge(first, 1);
+	ck_assert_uint_le(first, FIRST);
+	fill_spool(MESSAGES);
+	run_queue();
+	resumed = count_text(kit.log, "resumed");
+	ck_assert_uint_ge(resumed, 1);
+	ck_assert_uint_eq(count_text(kit.log, "TLS connection established"), resumed);
+
+	whole_stop(t.sink); /* it has seen the same */
+	snprintf(full, sizeof(full), "full %zu\n", first);
+	ck_assert_uint_eq(count_text(t.output, full), 1);
+	ck_assert_uint_eq(count_text(t.output, "messages 400\n"), 1);
+}
+END_TEST
+
 Suite *
 suite_whole_tls(void)
 {
 	const TTest *const tests[] = {policies_without_credentials, policies_with_credentials,
-	    policies_with_tls_from_the_start};
+	    policies_with_tls_from_the_start, later_connections_shake_hands_in_short};
 
 	return whole_suite("whole_tls", tests, sizeof(tests) / sizeof(tests[0]));
 }
