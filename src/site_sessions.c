@@ -264,7 +264,7 @@ learn(struct site *s, const struct session *session, const struct session_end *e
 		/* who hangs up politely before he has served anything does not do so again and again */
 		named = trouble_with(session, v);
 		site_hop_trouble(s, session_hop(session), &named, session_relay(session), served);
-		if (!served && !s->parked)
+		if (*site_health(s, session_hop(session)) == HOP_FAILED && !s->parked)
 			log_trouble(s, session, &named);
 	}
 }
