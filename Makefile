@@ -151,8 +151,8 @@ kill-test: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink
 
 # Figures; BENCHFLAGS as in src/t/bench/bench.c.
-bench: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/bench
-	$(BUILD)/bench $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BENCHFLAGS)
+bench: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/tlssink $(BUILD)/bench
+	$(BUILD)/bench $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake --tls $(BUILD)/tlssink $(BENCHFLAGS)
 
 WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
 TLSKIT = $(BUILD)/t/lib/certs.o $(BUILD)/t/lib/tls_server.o

@@ -2,7 +2,7 @@
  * bench: how fast, and at what cost.
  *
  *	bench SORTIE SINK NSFAKE [--messages N] [--size BYTES] [--recipients N] [--domains N]
- *	      [--dir DIR] [--strace]
+ *	      [--dir DIR] [--strace] [--tls TLSSINK]
  *
  * Two runs of the unmodified program on a spool that was filled beforehand:
  *	many messages to one server (default: 10,000 of 4 KiB);
@@ -10,8 +10,11 @@
  * Each must arrive exactly once. The spool is made below DIR (/tmp); on a file system in memory the
  * times are the program's own, on a disk mostly those of its syncs and unlinks. With --strace each is run a second time under strace -c -f, for
  * the number of system calls and syncs; the times are those of the first.
+ * With --tls the many messages go again over verified TLS, twice on one spool: the second run takes up
+ * the sessions of the first. What the server counted is printed.
  */
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -30,7 +33,7 @@
 #include "whole.h"
 
 static struct {
-	const char *sortie, *sink, *nsfake, *dir;
+	const char *sortie, *sink, *nsfake, *tlssink, *dir;
 	unsigned messages, size, recipients, domains;
 	bool strace;
 } opt = {.dir = "/tmp", .messages = 10000, .size = 4096, .recipients = 10000, .domains = 1000};
@@ -288,11 +291,61 @@ scenario(bool by_mx)
 	finish(&again);
 }
 
+/* A server with TLS, and a configuration that verifies it. */
+static void
+prepare_tls(struct run *r, char spool_dir[160])
+{
+	char certs[160], ports[160];
+	const char *const sink[] = {opt.tlssink, "--certs", certs, "--ports", ports, "good", NULL};
+	int port;
+
+	snprintf(r->dir, sizeof(r->dir), "%s/sortie-bench.XXXXXX", opt.dir);
+	if (mkdtemp(r->dir) == NULL)
+		die(EX_CANTCREAT, "%s: %s", r->dir, strerror(errno));
+	path(r->conf, r, "conf");
+	path(r->output, r, "output");
+	path(r->trace, r, "hosts");
+	path(spool_dir, r, "spool");
+	path(certs, r, "certs");
+	path(ports, r, "ports");
+	if (mkdir(certs, 0700) != 0)
+		die(EX_CANTCREAT, "%s: %s", certs, strerror(errno));
+	whole_write_file(r->trace, "127.0.0.1 mx.example.org\n");
+	r->sink = whole_start(sink, r->output);
+	port = whole_wait_for_port(ports);
+	whole_write_file(r->conf,
+	    "hostname bench.example\nspool %s\nrelay smtp://mx.example.org:%d\nhosts %s\nca "
+	    "%s/ca.pem\ntls mx.example.org verify\nrefuse none\nlog %s/log\n",
+	    spool_dir, port, r->trace, certs, r->dir);
+}
+
+static void
+scenario_tls(void)
+{
+	struct run r = {.messages = opt.messages, .recipients = 1};
+	char spool_dir[160], line[200];
+	FILE *f;
+
+	prepare_tls(&r, spool_dir);
+	for (int i = 0; i < 2; i++) {
+		fill(&r, spool_dir);
+		measure(&r, false);
+		print_times(&r);
+	}
+	whole_stop(r.sink);
+	if ((f = fopen(r.output, "r")) == NULL)
+		die(EX_NOINPUT, "%s: %s", r.output, strerror(errno));
+	while (fgets(line, sizeof(line), f) != NULL)
+		printf("  %s", line);
+	fclose(f);
+	whole_remove(r.dir);
+}
+
 LOG_NORETURN static void
 usage(void)
 {
 	die(EX_USAGE, "usage: bench SORTIE SINK NSFAKE [--messages N] [--size BYTES] "
-		      "[--recipients N] [--domains N] [--dir DIR] [--strace]");
+		      "[--recipients N] [--domains N] [--dir DIR] [--strace] [--tls TLSSINK]");
 }
 
 static void
@@ -313,6 +366,10 @@ options(int argc, char **argv)
 		}
 		if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc && strlen(argv[i + 1]) < 100) {
 			opt.dir = argv[++i];
+			continue;
+		}
+		if (strcmp(argv[i], "--tls") == 0 && i + 1 < argc) {
+			opt.tlssink = argv[++i];
 			continue;
 		}
 		if (i + 1 >= argc || !str_u64(argv[i + 1], 100000000, &n) || n == 0)
@@ -338,6 +395,10 @@ main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%u messages of %u octets to one server:\n", opt.messages, opt.size);
 	scenario(false);
+	if (opt.tlssink != NULL) {
+		printf("the same over TLS, twice:\n");
+		scenario_tls();
+	}
 	printf("one message to %u recipients at %u domains:\n", opt.recipients, opt.domains);
 	scenario(true);
 	return 0;

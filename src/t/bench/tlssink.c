@@ -13,7 +13,7 @@
  *	tls1.0      nothing newer is spoken
  *	tls1.2      the same
  *
- * CASE+implicit shakes hands first, as on port 465. FILE gets a line "CASE PORT" for each once all
+ * CASE+implicit shakes hands first, as on port 465. FILE gets a line "PORT CASE" for each once all
  * listen. For each message taken a line "CASE tls|clear Message-ID" is recorded, with "auth" behind it
  * when the client has logged in: AUTH PLAIN is offered everywhere, in clear text too, when --auth
  * says what it must come with (in base64).
@@ -389,13 +389,17 @@ options(int argc, char **argv)
 static void
 write_ports(void)
 {
+	char temporary[256];
 	struct buf b;
 
 	buf_init(&b, INPUT_MAX);
 	for (size_t i = 0; i < nservers; i++)
-		buf_addf(&b, "%s%s %d\n", servers[i].name, servers[i].implicit ? "+implicit" : "",
-		    servers[i].port);
-	whole_write_file(ports_file, "%s", buf_str(&b));
+		buf_addf(&b, "%d %s%s\n", servers[i].port, servers[i].name,
+		    servers[i].implicit ? "+implicit" : "");
+	snprintf(temporary, sizeof(temporary), "%s.new", ports_file);
+	whole_write_file(temporary, "%s", buf_str(&b));
+	if (rename(temporary, ports_file) != 0)
+		die(EX_CANTCREAT, "%s: %s", ports_file, strerror(errno));
 	buf_free(&b);
 }
 
