@@ -132,15 +132,19 @@ check:
 	@CC="$(CC)" sh src/t/lib/deps.sh
 	@$(MAKE) -j $(J) run-check
 
-run-check: $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink $(BUILD)/kill
-	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
-	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
-	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
-	$(RUN) $(BUILD)/check
+# Beside each other under -j: the suites compute, the others mostly wait for the disk.
+run-check: suites whole kill
+
+suites: $(BUILD)/check
+	$(RUN) $(BUILD)/check -j $(J)
 
 # The program as it is, with real files and sockets.
 whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
 	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
+
+kill: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
+	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
+	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
 
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports
@@ -230,6 +234,6 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all check run-check whole interop kill-test bench demo check-asan check-ubsan \
+.PHONY: all check run-check suites whole kill interop kill-test bench demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean
