@@ -29,7 +29,7 @@
 
 enum {
 	RECEIVED_MAX = 100,
-	RECIPIENTS_MAX = 100000, /* what a runner holds in memory and a control file can tell of */
+	RECIPIENTS_MAX = 200000, /* what a runner holds in memory and a control file can tell of */
 	INPUT_SIZE = 64 * 1024,
 	HEADER_OUT_MAX = 20 * 1024 * 1024,
 	SHOWN_MAX = 200
