@@ -313,7 +313,7 @@ shake_hands(struct talk *t)
 
 	if (t->tls == NULL) {
 		r = smtp_script_find(&t->fake->script, "HANDSHAKE", "", t->number);
-		if (r != NULL) {
+		if (r != NULL) { /* in the clear, and then no more */
 			t->shaking = false;
 			talk_answer_by(t, r, "");
 			t->silent = true;
