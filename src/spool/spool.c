@@ -426,7 +426,7 @@ spool_wake(struct spool *sp)
 
 	if (fd == -1)
 		return;
-	if (sys.write(fd, "", 1) == -1 && errno != EAGAIN)
+	if (sys.write(fd, "", 1) == -1 && errno != EAGAIN && errno != EPIPE)
 		log_warn("spool %s: wake: %s", sp->path, strerror(errno));
 	spool_close_fd(&fd);
 }

@@ -429,6 +429,19 @@ START_TEST(a_wake_that_fails_is_logged)
 }
 END_TEST
 
+/* He who would have read it has just left, after a last look: no news for anybody. */
+START_TEST(a_wake_that_comes_too_late_is_not)
+{
+	int fd = spool_wake_open(sp);
+
+	fault_arm(3, FAULT_ONCE, EPIPE);
+	spool_wake(sp);
+	fault_disarm();
+	ck_assert(!logcap_has("wake"));
+	close(fd);
+}
+END_TEST
+
 START_TEST(one_runner_has_the_lock)
 {
 	int fd, other;
@@ -1278,6 +1291,7 @@ add_small_files(TCase *tc)
 	tcase_add_test(tc, a_full_pipe_does_not_block);
 	tcase_add_test(tc, a_file_in_place_of_the_fifo_is_left_alone);
 	tcase_add_test(tc, a_wake_that_fails_is_logged);
+	tcase_add_test(tc, a_wake_that_comes_too_late_is_not);
 	tcase_add_test(tc, one_runner_has_the_lock);
 	tcase_add_test(tc, a_runners_file_is_private_whatever_the_umask);
 }
