@@ -155,7 +155,7 @@ start_servers(struct table *t)
 	WAIT_FOR(count_text(ports, "\n") == t->n);
 	at = text = file_text(ports);
 	for (size_t i = 0; i < t->n; i++, at = strchr(at, '\n') + 1)
-		t->ports[i] = (int)strtol(strchr(at, ' '), NULL, 10);
+		t->ports[i] = (int)strtol(at, NULL, 10);
 	free(text);
 }
 
