@@ -132,6 +132,10 @@ check:
 	@CC="$(CC)" sh src/t/lib/deps.sh
 	@$(MAKE) -j $(J) run-check
 
+# Builds all of them and runs none.
+tests: $(BUILD)/sortie $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
+	$(BUILD)/kill $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports
+
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
 run-check: suites whole kill
 
@@ -190,9 +194,11 @@ demo:
 $(BUILD)/world: $(OBJ_DEMO) $(BUILD)/t/lib/dns_fake.o $(BUILD)/libsortie.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_DEMO) $(BUILD)/t/lib/dns_fake.o $(BUILD)/libsortie.a $(LIBS)
 
+# AddressSanitizer and UBSan in one.
 check-asan:
-	@$(MAKE) BUILD=build/asan LDFLAGS=-fsanitize=address \
-		CFLAGS="-O1 -g -fsanitize=address -fno-omit-frame-pointer" check
+	@$(MAKE) BUILD=build/asan LDFLAGS=-fsanitize=address,undefined \
+		CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+			-fno-omit-frame-pointer" check
 
 check-ubsan:
 	@$(MAKE) BUILD=build/ubsan LDFLAGS=-fsanitize=undefined \
@@ -234,6 +240,6 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all check run-check suites whole kill interop kill-test bench demo check-asan check-ubsan \
+.PHONY: all check run-check tests suites whole kill interop kill-test bench demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean

@@ -13,7 +13,7 @@ enum { MANY = 100000 };
 
 struct item {
 	struct map_node node;
-	char key[24];
+	char key[32];
 	bool seen;
 };
 
@@ -53,7 +53,7 @@ END_TEST
 
 START_TEST(finds_each_of_100000_by_content)
 {
-	char key[24];
+	char key[32];
 	int found = 0;
 
 	put_all();

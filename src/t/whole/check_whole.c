@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <check.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 
 static Suite *(*const suites[])(void) = {suite_whole_submit, suite_whole_background,
     suite_whole_runners, suite_whole_signals, suite_whole_tls};
+
+static char paths[3][PATH_MAX];
 
 enum { NSUITES = sizeof(suites) / sizeof(suites[0]) };
 
@@ -43,9 +46,14 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: check_whole SORTIE SINK TLSSINK\n");
 		return EXIT_FAILURE;
 	}
-	kit.sortie = realpath(argv[1], NULL);
-	kit.sink = realpath(argv[2], NULL);
-	kit.tlssink = realpath(argv[3], NULL);
+	for (int i = 0; i < 3; i++)
+		if (realpath(argv[1 + i], paths[i]) == NULL) {
+			fprintf(stderr, "check_whole: no %s\n", argv[1 + i]);
+			return EXIT_FAILURE;
+		}
+	kit.sortie = paths[0];
+	kit.sink = paths[1];
+	kit.tlssink = paths[2];
 	fflush(stdout);
 	for (size_t i = 0; i < NSUITES; i++)
 		if ((pids[i] = fork()) == 0)
