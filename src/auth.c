@@ -401,6 +401,23 @@ auth_check(const struct auth *a, char *why, size_t whysize)
 	return rc;
 }
 
+bool
+auth_has(const struct auth *a, const char *host, unsigned port, const char *user)
+{
+	const struct auth_want want = {.host = host, .port = port, .user = user};
+	struct auth_text t = {.text = NULL};
+	struct auth_entry e;
+	char why[256];
+	bool has;
+
+	if (a->path == NULL)
+		return false;
+	has = auth_file_read(&t, a->path, a->missing_ok, why, sizeof(why)) == 0 &&
+	      auth_file_find(a->path, &t, &want, &e, why, sizeof(why)) == 1;
+	auth_file_free(&t);
+	return has;
+}
+
 void
 auth_new_run(struct auth *a)
 {

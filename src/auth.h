@@ -59,6 +59,8 @@ void auth_free(struct auth **a);
 
 /* At start: whether the file can be used. 0, or EX_CONFIG and one line in why, "FILE:LINE: what". */
 int auth_check(const struct auth *a, char *why, size_t whysize);
+/* At start: whether the file has credentials for that server. user as in auth_lookup(). */
+bool auth_has(const struct auth *a, const char *host, unsigned port, const char *user);
 /* A new run begins: commands are run again when somebody asks. Not from within an auth_fn. */
 void auth_new_run(struct auth *a);
 

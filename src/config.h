@@ -110,8 +110,10 @@ const struct tls_policy *config_tls_policy(
 /* Whether there is a tls line for it. */
 bool config_tls_names(const struct config *c, const char *domain);
 bool config_auth_in_clear(const struct config *c, const char *host);
-/* Whether some mail may need a CA store: a policy says verify, or a relay is a provider's. */
-bool config_wants_ca(const struct config *c);
+/* Whether some mail needs a CA store: a policy says verify, or a relay is a provider's. gets_login (NULL:
+ * no): whether credentials go to a host that is not known for a provider's otherwise. */
+typedef bool config_login_fn(const void *ctx, const struct target *t);
+bool config_wants_ca(const struct config *c, config_login_fn *gets_login, const void *ctx);
 /* The host of an smtps:// URL (TLS from the start) for which a tls line says none, or NULL. */
 const char *config_tls_contradiction(const struct config *c);
 

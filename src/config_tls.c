@@ -66,28 +66,31 @@ config_auth_in_clear(const struct config *c, const char *host)
 }
 
 static bool
-provider_among(const struct config *c, const struct targets *ts)
+provider_among(
+    const struct config *c, const struct targets *ts, config_login_fn *gets_login, const void *ctx)
 {
 	for (size_t i = 0; i < ts->n; i++) {
 		const struct target *t = &ts->v[i];
 
-		if ((t->submission || t->user != NULL) &&
-		    config_tls_policy(c, t->host, NULL, true)->level == TLS_VERIFY)
+		if (config_tls_policy(c, t->host, NULL, true)->level == TLS_VERIFY &&
+		    (t->submission || t->user != NULL ||
+			(gets_login != NULL && gets_login(ctx, t))))
 			return true;
 	}
 	return false;
 }
 
 bool
-config_wants_ca(const struct config *c)
+config_wants_ca(const struct config *c, config_login_fn *gets_login, const void *ctx)
 {
 	if (c->tls.level == TLS_VERIFY)
 		return true;
 	for (size_t i = 0; i < c->ntls_rules; i++)
 		if (c->tls_rules[i].policy.level == TLS_VERIFY)
 			return true;
-	return provider_among(c, &c->relays) || provider_among(c, &c->fallbacks) ||
-	       provider_among(c, &c->routes);
+	return provider_among(c, &c->relays, gets_login, ctx) ||
+	       provider_among(c, &c->fallbacks, gets_login, ctx) ||
+	       provider_among(c, &c->routes, gets_login, ctx);
 }
 
 static const char *

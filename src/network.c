@@ -69,6 +69,15 @@ open_dns(struct network *n)
 	return EX_CONFIG;
 }
 
+static bool
+gets_login(const void *ctx, const struct target *t)
+{
+	const struct network *n = ctx;
+
+	return (t->kind == TARGET_HOST || t->kind == TARGET_ADDRESS) &&
+	       auth_has(n->auth, t->host, t->port != 0 ? t->port : n->config->port, t->user);
+}
+
 /* A policy that asks for verification and nothing to verify with is an error now, not silence later. */
 static int
 open_tls(struct network *n, struct spool *sp)
@@ -79,7 +88,8 @@ open_tls(struct network *n, struct spool *sp)
 	int fd;
 
 	n->tls = tls_new(&o, why, sizeof(why));
-	if (n->tls == NULL || (config_wants_ca(c) && !tls_has_ca(n->tls, why, sizeof(why)))) {
+	if (n->tls == NULL ||
+	    (config_wants_ca(c, gets_login, n) && !tls_has_ca(n->tls, why, sizeof(why)))) {
 		log_tell("%s: TLS: %s", c->path, why);
 		return EX_CONFIG;
 	}
@@ -117,8 +127,8 @@ network_open(struct network *n, struct config *c, struct spool *sp)
 	memset(n, 0, sizeof(*n));
 	n->config = c;
 	n->reactor = reactor_new();
-	if ((rc = open_dns(n)) == EX_OK && (rc = open_tls(n, sp)) == EX_OK)
-		rc = open_auth(n);
+	if ((rc = open_dns(n)) == EX_OK && (rc = open_auth(n)) == EX_OK)
+		rc = open_tls(n, sp); /* credentials decide whether somebody has to be verified */
 	if (rc != EX_OK) {
 		network_close(n, NULL);
 		return rc;

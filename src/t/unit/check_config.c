@@ -283,7 +283,7 @@ START_TEST(a_providers_server_is_one_line)
 				   "relay smtp://relay.example.org\n"
 				   "auth-in-clear .lan.example\n";
 
-	ck_assert(!config_wants_ca(&c));
+	ck_assert(!config_wants_ca(&c, NULL, NULL));
 	ok(text);
 	ck_assert_str_eq(c.relays.v[0].user, "me@example.com");
 	ck_assert_str_eq(c.relays.v[0].host, "smtp.example.com");
@@ -295,7 +295,7 @@ START_TEST(a_providers_server_is_one_line)
 	ck_assert(c.relays.v[1].submission && c.relays.v[1].tls_first);
 	ck_assert_ptr_null(c.relays.v[2].user);
 	ck_assert(!c.relays.v[2].submission);
-	ck_assert(config_wants_ca(&c));
+	ck_assert(config_wants_ca(&c, NULL, NULL));
 	ck_assert(config_auth_in_clear(&c, "smtp.LAN.example"));
 	ck_assert(!config_auth_in_clear(&c, "lan.example"));
 }

@@ -136,7 +136,7 @@ static const struct {
 START_TEST(who_needs_a_store_of_cas)
 {
 	ok(stores[_i].text);
-	ck_assert_msg(config_wants_ca(&c) == stores[_i].wants, "%s", stores[_i].text);
+	ck_assert_msg(config_wants_ca(&c, NULL, NULL) == stores[_i].wants, "%s", stores[_i].text);
 }
 END_TEST
 
@@ -182,6 +182,26 @@ START_TEST(never_and_from_the_start_is_a_contradiction)
 }
 END_TEST
 
+static bool
+gets_login(const void *ctx, const struct target *t)
+{
+	(void)t;
+	return *(const bool *)ctx;
+}
+
+/* Credentials make a provider's server of a plain relay. */
+START_TEST(a_relay_that_gets_credentials_wants_a_store)
+{
+	static const bool yes = true, no = false;
+
+	ok("relay smtp://relay.example.net\n");
+	ck_assert(config_wants_ca(&c, gets_login, &yes));
+	ck_assert(!config_wants_ca(&c, gets_login, &no));
+	ok("relay smtp://relay.example.net\ntls relay.example.net encrypt\n");
+	ck_assert(!config_wants_ca(&c, gets_login, &yes));
+}
+END_TEST
+
 Suite *
 suite_config_tls(void)
 {
@@ -197,6 +217,7 @@ suite_config_tls(void)
 	    t, who_needs_a_store_of_cas, 0, (int)(sizeof(stores) / sizeof(stores[0])));
 	tcase_add_test(t, credentials_in_clear_only_where_it_says_so);
 	tcase_add_test(t, a_line_for_a_name_is_known);
+	tcase_add_test(t, a_relay_that_gets_credentials_wants_a_store);
 	tcase_add_test(t, never_and_from_the_start_is_a_contradiction);
 	suite_add_tcase(s, t);
 	return s;
