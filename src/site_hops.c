@@ -5,6 +5,7 @@
 #include "site_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -100,6 +101,22 @@ site_note_why(struct site *s, const struct verdict *v, const char *relay)
 }
 
 /*
+ * A refused password is refused at every address of that server, and each try may count towards the
+ * account's being locked: all of them are out.
+ */
+static void
+login_refused(struct site *s, size_t hop)
+{
+	const struct hop *refused, *h;
+
+	if (route_hop(s->route, hop, &refused) != ROUTE_HOP)
+		return;
+	for (size_t i = 0; route_hop(s->route, i, &h) == ROUTE_HOP; i++)
+		if (h->port == refused->port && strcmp(h->host, refused->host) == 0)
+			*site_health(s, i) = HOP_FAILED;
+}
+
+/*
  * A connection to the hop could not be had, or broke. served: it had served messages before. While
  * others to the same hop are alive the host is not down, it wants no more than those.
  */
@@ -123,6 +140,8 @@ site_hop_trouble(
 			s->ceiling = alive;
 	} else {
 		*site_health(s, hop) = HOP_FAILED;
+		if (v->code == 535) /* RFC 4954 6 */
+			login_refused(s, hop);
 	}
 	if (s->has_winner && s->winner == hop && *site_health(s, hop) != HOP_GOOD)
 		s->has_winner = false;
