@@ -92,7 +92,8 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 # them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
 RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
 	MAIN src/main.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
-	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) REPLAY src/t/fuzz/replay.c \
+	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c REPLAY src/t/fuzz/replay.c \
+	LIBFUZZER src/t/fuzz/libfuzzer.c \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
 	TLSSINK src/t/bench/tlssink.c BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
@@ -134,10 +135,10 @@ check:
 
 # Builds all of them and runs none.
 tests: $(BUILD)/sortie $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
-	$(BUILD)/kill $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports
+	$(BUILD)/kill $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports $(BUILD)/fuzz-replay
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: suites whole kill
+run-check: suites whole kill fuzz-smoke
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -213,21 +214,26 @@ cov:
 	@sh src/t/lib/cov.sh build/cov
 
 # Replays every corpus once, with any compiler.
-fuzz-smoke: $(OBJ_FUZZ) $(OBJ_REPLAY) $(OBJ_ORACLE) $(BUILD)/libsortie.a
-	@for o in $(OBJ_FUZZ); do p=$${o%.o}; name=$${p##*/fuzz_}; \
-		$(CC) $(CFLAGS) $(LDFLAGS) -o $$p $$o $(OBJ_REPLAY) $(OBJ_ORACLE) \
-			$(BUILD)/libsortie.a $(LIBS) && \
-		$$p src/t/fuzz/corpus/$$name || exit 1; done
+fuzz-smoke: $(BUILD)/fuzz-replay
+	$(BUILD)/fuzz-replay src/t/fuzz/corpus/*
 
-# libFuzzer programs, build/fuzz/t/fuzz/fuzz_NAME; needs clang and its runtime.
+$(BUILD)/fuzz-replay: $(OBJ_REPLAY) $(OBJ_FUZZ) $(OBJ_ORACLE) $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_REPLAY) $(OBJ_FUZZ) $(OBJ_ORACLE) \
+		$(BUILD)/libsortie.a $(LIBS)
+
+# libFuzzer programs, build/fuzz/fuzz_NAME; needs clang and its runtime.
 fuzz:
 	@$(MAKE) -j $(J) BUILD=build/fuzz CC=clang LDFLAGS=-fsanitize=address,undefined \
-		CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" fuzz-programs
+		CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+			-fno-sanitize-recover=undefined" fuzz-programs
 
-fuzz-programs: $(OBJ_FUZZ) $(OBJ_ORACLE) $(BUILD)/libsortie.a
-	@for o in $(OBJ_FUZZ); do echo $${o%.o}; \
-		$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $${o%.o} $$o $(OBJ_ORACLE) \
-			$(BUILD)/libsortie.a $(LIBS) || exit 1; done
+# One program: the name that it is called by chooses the target.
+fuzz-programs: $(BUILD)/libfuzzer
+	@for f in $(FUZZ); do name=$${f##*/}; ln -sf libfuzzer $(BUILD)/$${name%.c}; done
+
+$(BUILD)/libfuzzer: $(OBJ_LIBFUZZER) $(OBJ_FUZZ) $(OBJ_ORACLE) $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(OBJ_LIBFUZZER) $(OBJ_FUZZ) \
+		$(OBJ_ORACLE) $(BUILD)/libsortie.a $(LIBS)
 
 # --- looking at the source ---
 

@@ -2,7 +2,6 @@
  * fuzz_address.c: what the walk gives is what the check takes, read again it is the same; a display name
  * can neither end its field nor change the address behind it.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +9,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "proto/address.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void
 expect_same(void *ctx, const char *mailbox, enum address_error e)
@@ -57,8 +55,8 @@ check_phrase(const char *name)
 	buf_free(&b);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_address(const uint8_t *data, size_t size)
 {
 	char *text = xstrndup((const char *)data, size);
 	size_t given = 0;
@@ -71,5 +69,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)address_domain(text);
 	check_phrase(text);
 	free(text);
-	return 0;
 }

@@ -1,15 +1,13 @@
 /*
  * fuzz_config.c: a configuration is taken, or refused with one clean line that names the file.
  */
-#include <stdint.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "base/log.h"
 #include "base/str.h"
 #include "config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void
 check_targets(const struct targets *ts)
@@ -19,8 +17,8 @@ check_targets(const struct targets *ts)
 			bug("a target that leads nowhere");
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_config(const uint8_t *data, size_t size)
 {
 	struct config c;
 	char why[300] = "";
@@ -39,5 +37,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_targets(&c.routes);
 	(void)config_hostname(&c);
 	config_free(&c);
-	return 0;
 }

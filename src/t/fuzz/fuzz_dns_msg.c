@@ -9,8 +9,7 @@
 #include "base/log.h"
 #include "dns/dns_msg.h"
 #include "dns_msg_own.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void
 require(bool holds, const char *what)
@@ -46,8 +45,8 @@ check_same(const struct dns_reply *a, const struct dns_reply *b)
 		    "the two walks disagree about records");
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_dns_msg(const uint8_t *data, size_t size)
 {
 	static const uint16_t types[] = {DNS_A, DNS_AAAA, DNS_MX};
 	uint8_t query[DNS_MSG_QUERY_MAX];
@@ -56,18 +55,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int qlen;
 
 	if (size < 1 + 2)
-		return 0;
+		return;
 	type = types[data[0] % 3];
 	data++;
 	size--;
 	qlen = dns_msg_query(query, "example.org", type, (uint16_t)(data[0] << 8 | data[1]), true);
 	if (qlen < 0 || !dns_msg_matches(query, (size_t)qlen, data, size))
-		return 0;
+		return;
 	dns_msg_read(data, size, "example.org", type, &reply);
 	own_read(data, size, "example.org", type, &own);
 	check_reply(&reply);
 	check_same(&reply, &own);
 	dns_reply_free(&reply);
 	own_reply_free(&own);
-	return 0;
 }

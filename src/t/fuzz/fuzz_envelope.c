@@ -2,14 +2,12 @@
  * fuzz_envelope.c: whatever is in a control file, the counts fit the recipients, and what we would
  * write ourselves reads back to the same.
  */
-#include <stdint.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/str.h"
 #include "spool/envelope.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void
 require(bool holds, const char *what)
@@ -74,8 +72,8 @@ check_same(const struct envelope *a, const struct envelope *b)
 	}
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_envelope(const uint8_t *data, size_t size)
 {
 	struct envelope e, back;
 	struct buf text;
@@ -100,5 +98,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_free(&text);
 	envelope_free(&back);
 	envelope_free(&e);
-	return 0;
 }

@@ -2,15 +2,13 @@
  * fuzz_reply.c: bytes of a server, in pieces. The first byte is the size of a piece. Whatever
  * comes, ceilings hold, what is taken out is clean, and the pieces make no difference.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "proto/ehlo.h"
 #include "proto/reply.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void
 require(bool ok)
@@ -59,11 +57,10 @@ digest(const char *data, size_t n, size_t piece)
 	return d;
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_reply(const uint8_t *data, size_t size)
 {
 	if (size > 0)
 		require(digest((const char *)data + 1, size - 1, data[0] % 64 + 1) ==
 			digest((const char *)data + 1, size - 1, size));
-	return 0;
 }

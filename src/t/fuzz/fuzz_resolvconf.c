@@ -6,13 +6,10 @@
 
 #include "base/log.h"
 #include "dns/resolvconf.h"
+#include "fuzz.h"
 
-#include <stdint.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_resolvconf(const uint8_t *data, size_t size)
 {
 	struct resolvconf rc;
 
@@ -29,5 +26,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!resolvconf_server(text, &ss) || memcmp(&ss, &rc.servers[i], sizeof(ss)) != 0)
 			bug("a server that we would not understand ourselves");
 	}
-	return 0;
 }

@@ -6,7 +6,6 @@
  * Whatever comes, what we send is a line that fits, no text for people holds a secret, and nobody is
  * believed who has not shown SCRAM's signature, which only the RFC's own conversation can have here.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +13,7 @@
 #include "base/str.h"
 #include "proto/sasl.h"
 #include "proto/sasl_impl.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 #define NONCE "rOprNGfwEbeRWgbNEkqO"
 static const char rfc7677[] =
@@ -100,8 +98,8 @@ converse(struct sasl *s, const char *at, const char *end)
 	buf_free(&coded);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_sasl(const uint8_t *data, size_t size)
 {
 	struct sasl_credentials c = {.user = "user", .secret = "pencil"};
 	struct sasl_binding b = {.nexporter = 0};
@@ -110,7 +108,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *offer;
 
 	if (size < 2 || size > 16384)
-		return 0;
+		return;
 	offer = offers[data[0] % (sizeof(offers) / sizeof(offers[0]))];
 	c.token = str_has_i(offer, "AUTH");
 	c.external = strcmp(offer, "EXTERNAL") == 0;
@@ -118,10 +116,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	b.nend_point = (data[1] & 2) != 0 ? 48 : 0;
 	s = sasl_new(&c, &b, offer, (data[1] & 4) == 0, why, sizeof(why));
 	if (s == NULL)
-		return 0;
+		return;
 	if (str_starts(offer, "SCRAM"))
 		scram_use_nonce(s, NONCE);
 	converse(s, (const char *)data + 2, (const char *)data + size);
 	sasl_free(&s);
-	return 0;
 }

@@ -13,15 +13,13 @@
  *
  * and 10 to 1f, which stand for the replies a server gives when all is well (see `ordinary`).
  */
-#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/sys.h"
 #include "proto/sasl.h"
 #include "smtp_oracle.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static const char *const ordinary[] = {
     "220 mx.example\r\n",
@@ -122,14 +120,14 @@ secure(struct smtp_options *o, uint8_t bits, uint8_t which)
 	o->auth_in_clear = bits & 8;
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_smtp(const uint8_t *data, size_t size)
 {
 	struct oracle_plan plan = {0};
 	struct game g = {.chunk = SIZE_MAX};
 
 	if (size < 3)
-		return 0;
+		return;
 	plan.options.lmtp = data[0] & 1;
 	plan.options.may_pipeline = !(data[0] & 2);
 	plan.options.one_behind_dot = !(data[0] & 4);
@@ -146,5 +144,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hear(&g);
 	oracle_free(g.o);
 	buf_free(&g.said);
-	return 0;
 }

@@ -1,70 +1,71 @@
 /*
- * replay.c: a main() for fuzz targets where there is no libFuzzer: runs the target once on every
- * file given, and on every file of a folder given.
+ * replay.c: a main() for the fuzz targets where there is no libFuzzer: runs every file of each folder
+ * given through the target that the folder is named after.
  */
 #include <sys/stat.h>
 
 #include <dirent.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static unsigned long replayed;
+#include "fuzz.h"
 
 /* The target gets memory of exactly the file's size, so that ASan sees a read past its end. */
 static void
-replay_file(const char *path, size_t size)
+replay_file(fuzz_fn *target, const char *path)
 {
 	FILE *f = fopen(path, "rb");
-	uint8_t *data = malloc(size > 0 ? size : 1);
+	struct stat st;
+	uint8_t *data = NULL;
+	size_t size = 0;
 
-	if (f == NULL || data == NULL || fread(data, 1, size, f) != size) {
+	if (f != NULL && fstat(fileno(f), &st) == 0) {
+		size = (size_t)st.st_size;
+		data = malloc(size > 0 ? size : 1);
+	}
+	if (data == NULL || fread(data, 1, size, f) != size) {
 		perror(path);
-		exit(1);
+		exit(EXIT_FAILURE);
 	}
 	fclose(f);
-	LLVMFuzzerTestOneInput(data, size);
+	target(data, size);
 	free(data);
-	replayed++;
 }
 
-static void
-replay(const char *path)
+static unsigned
+replay_folder(const char *folder)
 {
-	struct stat st;
-	DIR *d;
+	fuzz_fn *target = fuzz_target(folder);
+	DIR *d = target != NULL ? opendir(folder) : NULL;
+	unsigned n = 0;
 
-	if (stat(path, &st) != 0) {
-		perror(path);
-		exit(1);
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		replay_file(path, (size_t)st.st_size);
-		return;
-	}
-	d = opendir(path);
 	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
-		char below[4096];
+		char path[4096];
 
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(below, sizeof(below), "%s/%s", path, e->d_name);
-		replay(below);
+		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		replay_file(target, path);
+		n++;
 	}
 	if (d != NULL)
 		closedir(d);
+	if (n == 0)
+		fprintf(stderr, "%s: no inputs, or no target of that name\n", folder);
+	return n;
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *name = strrchr(argv[0], '/');
+	unsigned all = 0, n;
 
-	for (int i = 1; i < argc; i++)
-		replay(argv[i]);
-	printf("%s: %lu inputs\n", name != NULL ? name + 1 : argv[0], replayed);
-	return replayed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	for (int i = 1; i < argc; i++) {
+		n = replay_folder(argv[i]);
+		if (n == 0)
+			return EXIT_FAILURE;
+		all += n;
+	}
+	printf("%d fuzz targets: %u inputs\n", argc - 1, all);
+	return all > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,0 +1,33 @@
+/* targets.c: the fuzz targets by name. */
+#include <string.h>
+
+#include "fuzz.h"
+
+static const struct {
+	const char *name;
+	fuzz_fn *fn;
+} targets[] = {
+    {"address", fuzz_address},
+    {"config", fuzz_config},
+    {"dns_msg", fuzz_dns_msg},
+    {"envelope", fuzz_envelope},
+    {"header", fuzz_header},
+    {"reply", fuzz_reply},
+    {"resolvconf", fuzz_resolvconf},
+    {"sasl", fuzz_sasl},
+    {"smtp", fuzz_smtp},
+};
+
+fuzz_fn *
+fuzz_target(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+
+	if (strncmp(name, "fuzz_", 5) == 0)
+		name += 5;
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+		if (strcmp(targets[i].name, name) == 0)
+			return targets[i].fn;
+	return NULL;
+}
