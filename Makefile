@@ -38,6 +38,7 @@ DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c \
 	src/dns/resolvconf_file.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
+LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/log.c \
 	src/base/str.c src/base/clock.c src/base/verdict.c
@@ -65,7 +66,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_site.c src/t/unit/check_route.c src/t/unit/check_dial.c \
 	src/t/unit/check_session.c \
 	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_backoff.c \
-	src/t/unit/check_mailq.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
+	src/t/unit/check_mailq.c src/t/unit/check_local.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c
 KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_options.c \
 	src/t/dialogue/leakwatch.c src/t/lib/vclock.c src/t/lib/logcap.c \
@@ -75,7 +76,7 @@ KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
 	src/t/story/story_expect.c src/t/story/story_files.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
 
-FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
+FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_ehlo.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
 	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c src/t/fuzz/fuzz_sasl.c
 
@@ -91,7 +92,7 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 # For every source a rule that compiles it, and the lists OBJ_LIB, OBJ_TESTS, ...: rules.sh writes
 # them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
 RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
-	MAIN src/main.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(NET) $(BASE) \
+	MAIN src/main.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(LOCAL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c REPLAY src/t/fuzz/replay.c \
 	LIBFUZZER src/t/fuzz/libfuzzer.c \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \

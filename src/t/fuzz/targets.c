@@ -10,6 +10,7 @@ static const struct {
     {"address", fuzz_address},
     {"config", fuzz_config},
     {"dns_msg", fuzz_dns_msg},
+    {"ehlo", fuzz_ehlo},
     {"envelope", fuzz_envelope},
     {"header", fuzz_header},
     {"reply", fuzz_reply},
