@@ -130,7 +130,7 @@ spooldir_write(const char *name, const char *text)
 const char *
 spooldir_read(const char *name)
 {
-	static char text[65536];
+	static char text[1 << 18];
 	FILE *f = fopen(spooldir_path(name), "r");
 	size_t n;
 

@@ -6,8 +6,8 @@ BEGIN {
 	never = "strcpy strcat sprintf vsprintf gets atoi atol strtok alloca system popen " \
 		"getaddrinfo gethostbyname gethostbyaddr getnameinfo setlocale res_init res_query " \
 		"res_search waitpid wait tmpnam mktemp"
-	some["src/(submit|sortie)[a-z_]*\\.c"] = "getpwnam getpwuid getpwent"
-	some["src/(submit|sortie|main)[a-z_]*\\.c|src/auth_command\\.c|src/t/.*"] = "fork"
+	some["src/(submit|sortie)[a-z_]*\\.c|src/local/.*"] = "getpwnam getpwuid getpwent"
+	some["src/(submit|sortie|main)[a-z_]*\\.c|src/auth_command\\.c|src/local/.*|src/t/.*"] = "fork"
 	split(never, w, " ")
 	for (i in w)
 		ban[w[i]] = "^$"
@@ -22,8 +22,9 @@ BEGIN {
 	for (i in w)
 		ban[w[i]] = "^$"
 	ban["nanosleep"] = "^src/t/(kill/|lib/whole\\.c)"
-	# Tests may wait for the processes they made; auth_command.c only asks (WNOHANG).
-	ban["waitpid"] = "^src/(t/.*|auth_command\\.c)"
+	# Tests may wait for the processes they made; auth_command.c only asks (WNOHANG);
+	# the local helper's children have ended by then.
+	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|local/serve\\.c)"
 	ban["wait"] = "^src/t/.*"
 }
 

@@ -11,9 +11,10 @@ BEGIN {
 	may["spool/"] = "base/"
 	may["net/"] = "base/"
 	may["dns/"] = "base/ net/"
+	may["local/"] = "base/"
 
 	# the top level, in the order calls go; the leaves know nobody there.
-	layers = "base/ proto/ spool/ net/ dns/"
+	layers = "base/ proto/ spool/ net/ dns/ local/"
 	leaf = "options config auth backoff hosts peer job"
 	order = "sortie|runner verify|network|submit queue mailq|message|bounce|site|session|dial|route"
 	n = split(order, rank, "|")

@@ -1,0 +1,83 @@
+/*
+ * local.h: mail into the mailboxes of this machine's users, written as those users.
+ *
+ * A runner that root started forks the local helper before it gives root up; the helper is the one
+ * process of ours that stays root, and so it does next to nothing. It takes a request, forks a child,
+ * and passes the child's answer on. The child becomes the user for good and then writes his Maildir or
+ * mbox, or reads his .forward; what it says it says through a pipe of its own, so that a user who gets
+ * hold of his child (it runs as him) can lie about his own mail and nobody else's. The helper sees
+ * neither spool nor configuration nor network, and ends when the runner's end is closed.
+ *
+ * The runner trusts the helper with nothing but delivery; the helper takes from the runner a user's
+ * name and an open message, never a path.
+ */
+#ifndef LOCAL_LOCAL_H
+#define LOCAL_LOCAL_H
+
+#include <sys/types.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	LOCAL_NAME_MAX = 255, /* bytes of a user's name */
+	LOCAL_ADDRESS_MAX = 2048,
+	LOCAL_TEXT_MAX = 16384, /* of an answer; a .forward may have as much */
+	LOCAL_AT_ONCE = 16, /* children; more requests wait */
+	LOCAL_LIMIT_S = 300, /* a child that takes longer is killed */
+};
+
+enum local_kind { LOCAL_MAILDIR, LOCAL_MBOX, LOCAL_FORWARD };
+
+struct local_user {
+	uid_t uid;
+	gid_t gid;
+	char home[4096];
+};
+
+/* 0; ENOENT: there is none; another errno: not now (a directory service that is away). */
+typedef int local_lookup_fn(const char *name, struct local_user *user);
+
+struct local_options {
+	const char *maildir; /* below the home, "Maildir" */
+	const char *spool; /* where mboxes are, "/var/mail" */
+	local_lookup_fn *lookup; /* NULL: the system's users, getpwnam(3) */
+	int limit_ms; /* 0: LOCAL_LIMIT_S */
+};
+
+struct local_request {
+	uint32_t number; /* the caller's own; comes back with the answer */
+	enum local_kind kind;
+	const char *user;
+	const char *sender, *recipient; /* for Return-Path (RFC 5321 4.4) and Delivered-To; clean */
+	int message; /* CRLF lines, read from its start with pread(2); stays the caller's. -1: FORWARD */
+};
+
+enum local_outcome {
+	LOCAL_DONE, /* written and synced; FORWARD: text is the file, empty when there is none */
+	LOCAL_RETRY, /* text says why; nothing was written, or a sync failed and it may have been */
+	LOCAL_FAIL, /* no such user */
+};
+
+struct local_answer {
+	uint32_t number;
+	enum local_outcome outcome;
+	size_t n; /* bytes of text */
+	char text[LOCAL_TEXT_MAX + 1]; /* NUL behind it; foreign when it is a .forward's */
+};
+
+/*
+ * Forks the helper. Returns the runner's end of its socket, nonblocking and close-on-exec, or -1 and
+ * errno. *pid is the helper's: to be waited for after the end was closed. As anybody but root it
+ * serves its own user alone. options is used by the child alone.
+ */
+int local_start(const struct local_options *options, pid_t *pid);
+
+/* 0; -1 and errno: EAGAIN, the helper is busy: ask again when the socket is writable; E2BIG, a field is
+ * too long; EPIPE, it has gone. */
+int local_ask(int fd, const struct local_request *request);
+
+/* 1: *answer has come; 0: none yet; -1 and errno: the helper has gone (EPIPE), or made no sense. */
+int local_hear(int fd, struct local_answer *answer);
+
+#endif
