@@ -23,7 +23,7 @@ BEGIN {
 		ban[w[i]] = "^$"
 	ban["nanosleep"] = "^src/t/(kill/|lib/whole\\.c)"
 	# Tests may wait for the processes they made; auth_command.c only asks (WNOHANG);
-	# the local helper's children have ended by then.
+	# children of the local helper have ended by then.
 	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|local/serve\\.c)"
 	ban["wait"] = "^src/t/.*"
 }
