@@ -72,7 +72,7 @@ KIT = src/t/unit/check_main.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_
 	src/t/dialogue/leakwatch.c src/t/lib/vclock.c src/t/lib/logcap.c \
 	src/t/lib/testspool.c src/t/lib/whole.c src/t/lib/net_fake.c src/t/lib/dns_fake.c \
 	src/t/lib/dns_server.c src/t/lib/smtp_fake.c src/t/lib/smtp_fake_commands.c \
-	src/t/lib/smtp_script.c src/t/lib/auth_fake.c src/t/lib/fault.c \
+	src/t/lib/smtp_script.c src/t/lib/auth_fake.c src/t/lib/fault.c src/t/lib/fault_errors.c \
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
 	src/t/story/story_expect.c src/t/story/story_files.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
 

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
@@ -17,6 +19,9 @@ static struct {
 	struct sys real;
 	bool armed;
 	unsigned n, calls, moves; /* moves: reads and writes, what FAULT_SHORT counts */
+	unsigned limit, random;
+	struct fault_call *trace;
+	unsigned trace_max;
 	enum fault_kind kind;
 	int err;
 	const char *where;
@@ -27,11 +32,19 @@ static struct {
 } fault;
 
 static void
-count(const char *name)
+count(const char *name, int flags)
 {
 	int i;
 
+	if (fault.calls < fault.trace_max)
+		fault.trace[fault.calls] =
+		    (struct fault_call){.name = name, .allocates = (flags & ALLOCATES) != 0};
 	fault.calls++;
+	if (fault.limit != 0 && fault.calls > fault.limit) {
+		fprintf(
+		    stderr, "fault: no end after %u calls, the last is %s\n", fault.calls, name);
+		abort();
+	}
 	for (i = 0; i < NAMES - 1; i++)
 		if (fault.counts[i].name == NULL || strcmp(fault.counts[i].name, name) == 0)
 			break;
@@ -45,7 +58,7 @@ hit(const char *name, int flags)
 {
 	bool now;
 
-	count(name);
+	count(name, flags);
 	if (fault.n == 0)
 		return false;
 	switch (fault.kind) {
@@ -55,7 +68,12 @@ hit(const char *name, int flags)
 	case FAULT_FULL:
 		now = fault.calls >= fault.n && (flags & ALLOCATES) != 0;
 		break;
+	case FAULT_EVER:
+		now = fault.calls >= fault.n &&
+		      fault_can(&(struct fault_call){name, (flags & ALLOCATES) != 0}, fault.err);
+		break;
 	case FAULT_SHORT:
+	case FAULT_RANDOM:
 		return false;
 	default:
 		now = fault.calls == fault.n;
@@ -290,6 +308,26 @@ faulty_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	FAULTY(int, "poll", 0, poll(fds, n, timeout_ms));
 }
 
+static int
+faulty_getifaddrs(struct ifaddrs **all)
+{
+	if (!hit("getifaddrs", 0))
+		return fault.real.getifaddrs(all);
+	errno = fault.err;
+	return -1;
+}
+
+/* Not one of the calls that are counted: no spool and no network fails like this. */
+static int
+faulty_getentropy(void *buf, size_t n)
+{
+	if (fault.kind != FAULT_RANDOM || ++fault.random != fault.n)
+		return fault.real.getentropy(buf, n);
+	fault.where = "getentropy";
+	errno = fault.err;
+	return -1;
+}
+
 void
 fault_arm(unsigned n, enum fault_kind kind, int err)
 {
@@ -297,7 +335,7 @@ fault_arm(unsigned n, enum fault_kind kind, int err)
 	memset(fault.counts, 0, sizeof(fault.counts));
 	fault.real = sys;
 	fault.n = n;
-	fault.calls = fault.moves = 0;
+	fault.calls = fault.moves = fault.random = 0;
 	fault.kind = kind;
 	fault.err = err;
 	fault.where = "";
@@ -330,9 +368,11 @@ fault_arm(unsigned n, enum fault_kind kind, int err)
 	    .send = faulty_send,
 	    .recv = faulty_recv,
 	    .poll = faulty_poll,
+	    .getifaddrs = faulty_getifaddrs,
+	    .freeifaddrs = sys.freeifaddrs,
 	    .mono_ns = sys.mono_ns,
 	    .wall_ns = sys.wall_ns,
-	    .getentropy = sys.getentropy,
+	    .getentropy = faulty_getentropy,
 	};
 }
 
@@ -365,6 +405,25 @@ fault_calls(const char *name)
 		if (fault.counts[i].name != NULL && strcmp(fault.counts[i].name, name) == 0)
 			return fault.counts[i].calls;
 	return 0;
+}
+
+unsigned
+fault_moves(void)
+{
+	return fault.moves;
+}
+
+void
+fault_trace(struct fault_call *calls, unsigned max)
+{
+	fault.trace = calls;
+	fault.trace_max = calls != NULL ? max : 0;
+}
+
+void
+fault_limit(unsigned calls)
+{
+	fault.limit = calls;
 }
 
 unsigned

@@ -156,8 +156,8 @@ check_exit(struct story *s)
 	s->ran = false;
 }
 
-static void
-run_program(struct story *s, const char *name, const char *args, const char *input)
+void
+story_program(struct story *s, const char *name, const char *args, const char *input)
 {
 	struct buf line;
 	char *argv[ARGS_MAX], *text;
@@ -199,7 +199,7 @@ submit(struct story *s, const char *args, const char *input)
 
 	buf_init(&b, TEXT_MAX);
 	buf_addf(&b, "-odq %s", args);
-	run_program(s, "sendmail", buf_str(&b), input);
+	story_program(s, "sendmail", buf_str(&b), input);
 	buf_free(&b);
 }
 
@@ -419,9 +419,9 @@ directive(struct story *s, const char *verb, const char *args, const char *block
 	else if (strcmp(verb, "submits") == 0)
 		submits(s, args, block);
 	else if (strcmp(verb, "run") == 0)
-		run_program(s, "sortie", args, "");
+		story_program(s, "sortie", args, "");
 	else if (strcmp(verb, "mailq") == 0)
-		run_program(s, "mailq", args, "");
+		story_program(s, "mailq", args, "");
 	else if (strcmp(verb, "exit") == 0)
 		look_at_exit(s, args);
 	else if (strcmp(verb, "advance") == 0)
@@ -468,8 +468,8 @@ read_block(const char *p, struct buf *block, int *lines)
 	}
 }
 
-static void
-tell(struct story *s, const char *text)
+void
+story_tell(struct story *s, const char *text)
 {
 	struct buf block;
 	const char *p = text;
@@ -521,8 +521,8 @@ no_sync(int fd)
 	return 0;
 }
 
-static void
-begin(struct story *s)
+void
+story_begin(struct story *s)
 {
 	const char *tmp = getenv("TMPDIR");
 
@@ -550,6 +550,17 @@ begin(struct story *s)
 }
 
 void
+story_free(struct story *s)
+{
+	logcap_stop();
+	dns_fake_free(&s->zone);
+	buf_free(&s->config);
+	buf_free(&s->hosts);
+	buf_free(&s->written);
+	buf_free(&s->secrets);
+}
+
+void
 story_run(const char *path)
 {
 	struct story s = {.path = path};
@@ -559,15 +570,10 @@ story_run(const char *path)
 		story_fail(&s, "cannot read it");
 		return;
 	}
-	begin(&s);
-	tell(&s, text);
+	story_begin(&s);
+	story_tell(&s, text);
 	check_exit(&s);
 	story_end(&s);
-	logcap_stop();
-	dns_fake_free(&s.zone);
-	buf_free(&s.config);
-	buf_free(&s.hosts);
-	buf_free(&s.written);
-	buf_free(&s.secrets);
+	story_free(&s);
 	free(text);
 }

@@ -43,6 +43,12 @@ struct story {
 
 void story_run(const char *path);
 
+/* Its parts, for a test that goes on from a story's world by itself. The story's directory stays. */
+void story_begin(struct story *s); /* of an empty story with a path for complaints */
+void story_tell(struct story *s, const char *text); /* more of it: directives */
+void story_program(struct story *s, const char *name, const char *args, const char *input);
+void story_free(struct story *s);
+
 /* "expect ..." (the words behind it), and what must hold at the end of every story. */
 void story_expect(struct story *s, const char *what);
 void story_end(struct story *s);
