@@ -112,3 +112,13 @@ whole_remove(const char *path)
 	closedir(d);
 	rmdir(path);
 }
+
+uint64_t
+whole_digest(uint64_t digest, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+
+	while (n-- > 0)
+		digest = (digest ^ *p++) * UINT64_C(1099511628211);
+	return digest;
+}

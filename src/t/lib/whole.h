@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/log.h" /* LOG_PRINTF */
 
@@ -22,5 +23,9 @@ int whole_wait_for_port(const char *path); /* at most ten seconds */
 
 void whole_write_file(const char *path, const char *fmt, ...) LOG_PRINTF(2, 3);
 void whole_remove(const char *path); /* a file, or a directory and everything below it */
+
+/* A digest that nobody attacks (FNV-1a), of pieces: begin with WHOLE_DIGEST, go on with the last answer. */
+#define WHOLE_DIGEST UINT64_C(14695981039346656037)
+uint64_t whole_digest(uint64_t digest, const void *data, size_t n);
 
 #endif
