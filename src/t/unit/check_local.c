@@ -280,7 +280,7 @@ END_TEST
 
 START_TEST(mbox_without_room)
 {
-	start_with_limit(60);
+	start_with_limit(120);
 	hers("mail/alice", "From x\n\nlast\n\n", 0600);
 	ck_assert_int_eq(deliver(LOCAL_MBOX, "alice"), LOCAL_RETRY);
 	ck_assert_str_eq(spooldir_read("mail/alice"), "From x\n\nlast\n\n");
