@@ -17,7 +17,7 @@
 struct saying {
 	struct list link;
 	int64_t due_ms;
-	bool close, reset;
+	bool close, reset, half_close;
 	size_t len;
 	char text[];
 };
@@ -44,6 +44,7 @@ say_at(struct talk *t, int64_t due_ms, const char *text, size_t n, const struct 
 	s->due_ms = due_ms;
 	s->close = end != NULL && end->close;
 	s->reset = end != NULL && end->reset;
+	s->half_close = end != NULL && end->half_close;
 	s->len = n;
 	if (n > 0)
 		memcpy(s->text, text, n);
@@ -87,7 +88,7 @@ talk_answer_by(struct talk *t, const struct smtp_rule *r, const char *usual)
 {
 	const char *text = usual;
 	size_t n = strlen(usual);
-	bool mute;
+	bool ends = r != NULL && (r->close || r->reset || r->half_close), mute;
 
 	t->said = 0;
 	if (t->silent)
@@ -96,16 +97,16 @@ talk_answer_by(struct talk *t, const struct smtp_rule *r, const char *usual)
 		text = r->reply;
 		n = r->reply_len;
 	}
-	mute = r != NULL && (r->silence || (r->reply == NULL && (r->close || r->reset || r->take)));
+	mute = r != NULL && (r->silence || (r->reply == NULL && (ends || r->take)));
 	if (r != NULL && r->stall)
 		t->end.reading = false;
 	if (mute)
 		n = 0;
 	else
 		talk_note(t, '<', text, n);
-	if (r != NULL && (r->close || r->reset))
+	if (ends)
 		t->closing = true;
-	if (!mute || r->close || r->reset)
+	if (!mute || ends)
 		say(t, r, text, n);
 	if (r != NULL && (r->silence || t->closing))
 		t->silent = true;
@@ -394,7 +395,7 @@ talk_due(struct net_end *e)
 
 	while (!list_empty(&t->sayings)) {
 		struct saying *s = list_item(t->sayings.next, struct saying, link);
-		bool close = s->close, reset = s->reset;
+		bool close = s->close, reset = s->reset, half_close = s->half_close;
 
 		if (s->due_ms > vclock_ms()) {
 			e->due_ms = s->due_ms;
@@ -407,6 +408,11 @@ talk_due(struct net_end *e)
 		t->greeted = true;
 		list_remove(&s->link);
 		free(s);
+		if (half_close) {
+			if (t->secured)
+				tls_peer_close_notify(t->tls);
+			shutdown(e->fd, SHUT_WR);
+		}
 		if (reset)
 			net_end_reset(e);
 		if (close || reset) {

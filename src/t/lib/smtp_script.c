@@ -135,6 +135,8 @@ parse_action(struct smtp_rule *r, const char *s, size_t n)
 		r->close = true;
 	else if (ok && strcmp(verb, "reset") == 0)
 		r->reset = true;
+	else if (ok && strcmp(verb, "half-close") == 0)
+		r->half_close = true;
 	else if (ok && strcmp(verb, "take") == 0)
 		r->take = true;
 	else if (ok && strcmp(verb, "silence") == 0)

@@ -24,6 +24,7 @@
  *	reply 250-one|250 two	instead of the usual; 2xx accepts, anything else does not
  *	raw 250 ok\n\x00	bytes as they are, with escapes; accepts as reply does
  *	close, reset		afterwards, or instead of a reply when none is given
+ *	half-close		the same, but it goes on reading, for ever
  *	take			the message counts as taken (only where there is no reply)
  *	silence			nothing more is ever said
  *	stall			nothing more is ever read, nor said
@@ -46,7 +47,7 @@ struct smtp_rule {
 	unsigned session, skip, times; /* 0: any, none, always */
 	unsigned seen, used;
 	int64_t delay_ms, drip_ms;
-	bool take, silence, stall, close, reset;
+	bool take, silence, stall, close, reset, half_close;
 	char *reply; /* with its line ends; NULL: the usual */
 	size_t reply_len; /* it may hold a NUL */
 };

@@ -190,6 +190,7 @@ story_program(struct story *s, const char *name, const char *args, const char *i
 	undo_redirect(2, err);
 	free(text);
 	story_check_secrets(s);
+	story_check_clean(s);
 }
 
 static void
@@ -225,6 +226,24 @@ submits(struct story *s, const char *args, const char *input)
 			buf_adds(&b, args);
 		submit(s, buf_str(&b), input);
 		buf_free(&b);
+	}
+}
+
+/* "runs 96 15m -q": so often, a time apart; each must end with 0. */
+static void
+runs(struct story *s, const char *args)
+{
+	char times[32], apart[32];
+	int64_t ms;
+	unsigned long n;
+
+	if (!story_word(&args, times, sizeof(times)) || !story_word(&args, apart, sizeof(apart)) ||
+	    !smtp_script_time(apart, &ms))
+		story_fail(s, "runs N TIME ARGS");
+	n = story_number(s, times);
+	for (unsigned long i = 0; i < n; i++) {
+		story_program(s, "sortie", args, "");
+		vclock_advance(ms);
 	}
 }
 
@@ -420,6 +439,8 @@ directive(struct story *s, const char *verb, const char *args, const char *block
 		submits(s, args, block);
 	else if (strcmp(verb, "run") == 0)
 		story_program(s, "sortie", args, "");
+	else if (strcmp(verb, "runs") == 0)
+		runs(s, args);
 	else if (strcmp(verb, "mailq") == 0)
 		story_program(s, "mailq", args, "");
 	else if (strcmp(verb, "exit") == 0)

@@ -72,5 +72,7 @@ void story_use_certs(struct story *s, struct smtp_fake *f); /* if its script wan
  * or in base64. */
 void story_secret(struct story *s, const char *secret);
 void story_check_secrets(struct story *s);
+/* Log, conversation, outputs and control files hold nothing but printable UTF-8 and line ends. */
+void story_check_clean(struct story *s);
 
 #endif

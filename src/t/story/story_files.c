@@ -1,6 +1,6 @@
 /*
- * story_files.c: the files of a story: what it writes, what it reads, and that no secret is in any
- * file that the program wrote.
+ * story_files.c: the files of a story: what it writes, what it reads; that no secret is in any file
+ * that the program wrote, and nothing in what people look at that does something to a terminal.
  */
 #include <sys/stat.h>
 
@@ -315,4 +315,68 @@ story_check_secrets(struct story *s)
 	check_string(s, "the log", logcap_text());
 	check_string(s, "the conversation", logcap_trace());
 	check_files(s, s->dir);
+}
+
+/* --- what people look at --- */
+
+/* How many bytes the character at p has, 0: it is none that may be shown. */
+static size_t
+character(const unsigned char *p)
+{
+	size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : *p >= 0xc0 ? 2 : 1;
+
+	if (n == 1)
+		return (*p >= 0x20 && *p < 0x7f) || *p == '\n' || *p == '\t';
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if (p[0] == 0xc2 && p[1] < 0xa0)
+		return 0; /* the control characters of ISO 6429 beyond ASCII */
+	if (p[0] == 0xe2 && p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae)
+		return 0; /* ends of lines, and what turns the direction of writing */
+	return n;
+}
+
+static void
+check_clean(struct story *s, const char *where, const char *text)
+{
+	size_t n;
+
+	for (const char *p = text; *p != '\0'; p += n) {
+		n = character((const unsigned char *)p);
+		if (n == 0)
+			story_fail(s, "byte %02x in %s, behind: %.*s", (unsigned char)*p, where,
+			    (int)(p - text < 60 ? p - text : 60),
+			    p - (p - text < 60 ? p - text : 60));
+	}
+}
+
+void
+story_check_clean(struct story *s)
+{
+	static const char *const names[] = {"out", "err"};
+	char path[STORY_PATH_MAX + 32];
+	DIR *d;
+
+	check_clean(s, "the log", logcap_text());
+	check_clean(s, "the conversation", logcap_trace());
+	for (size_t i = 0; i < 2; i++) {
+		char *text = story_read(s, names[i]);
+
+		check_clean(s, names[i], text != NULL ? text : "");
+		free(text);
+	}
+	snprintf(path, sizeof(path), "%s/spool/ctl", s->dir);
+	d = opendir(path);
+	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		char name[300], *text;
+
+		snprintf(name, sizeof(name), "spool/ctl/%.255s", e->d_name);
+		snprintf(path, sizeof(path), "%.255s/%.280s", s->dir, name);
+		text = written_by_story(s, path) ? NULL : story_read(s, name);
+		check_clean(s, name, text != NULL ? text : "");
+		free(text);
+	}
+	if (d != NULL)
+		closedir(d);
 }
