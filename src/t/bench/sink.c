@@ -2,7 +2,7 @@
  * sink: an SMTP server that takes everything, for whole-program runs. It listens on loopback only.
  *
  *	sink [--port N] [--port-file FILE] [--addresses N] [--latency MS] [--record FILE]
- *	     [--reject] [--greylist] [--refuse TEXT] [--defer TEXT] [--digest] [--no-pipelining]
+ *	     [--reject] [--greylist] [--no-pipelining]
  *
  *	--port N        0 (the default): any free one, the same on every address
  *	--port-file F   the port is written there once the sink listens
@@ -13,9 +13,6 @@
  *	                after that (and after the latency), as with a server that keeps its promises
  *	--reject        every RCPT is refused for good
  *	--greylist      the first RCPT for each recipient gets 451
- *	--refuse TEXT   every RCPT with TEXT in its address is refused for good
- *	--defer TEXT    ... gets 451 each time
- *	--digest        a record's line ends with " DIGEST", the body's (whole_digest, dots unstuffed)
  *
  * On SIGTERM or SIGINT it prints what it counted and ends. The command XSINK is answered with the
  * number of other open connections.
@@ -62,7 +59,6 @@ struct client {
 	struct buf in, out;
 	struct buf recipients; /* one a line */
 	char message_id[256];
-	uint64_t digest; /* of the body so far */
 };
 
 struct reply { /* waiting for its time */
@@ -78,8 +74,7 @@ static struct {
 	int64_t latency_ns;
 	const char *port_file;
 	int record; /* descriptor, -1: none */
-	const char *refuse, *defer; /* NULL: nobody */
-	bool reject, greylist, digest, no_pipelining;
+	bool reject, greylist, no_pipelining;
 } opt = {.addresses = 1, .record = -1};
 
 static struct {
@@ -265,17 +260,7 @@ reset(struct client *c)
 	c->mail = false;
 	c->rcpts = 0;
 	c->message_id[0] = '\0';
-	c->digest = WHOLE_DIGEST;
 	buf_clear(&c->recipients);
-}
-
-static bool
-has(const char *address, size_t len, const char *text)
-{
-	char copy[512];
-
-	snprintf(copy, sizeof(copy), "%.*s", (int)len, address);
-	return text != NULL && strstr(copy, text) != NULL;
 }
 
 static void
@@ -292,11 +277,11 @@ on_rcpt(struct client *c, const char *line, size_t n)
 		reply(c, "501 5.1.3 no address\r\n", NULL);
 		return;
 	}
-	if (opt.reject || has(address, len, opt.refuse)) {
+	if (opt.reject) {
 		reply(c, "550 5.1.1 no such user\r\n", NULL);
 		return;
 	}
-	if ((opt.greylist && !seen_before(hash(address, len))) || has(address, len, opt.defer)) {
+	if (opt.greylist && !seen_before(hash(address, len))) {
 		reply(c, "451 4.7.1 greylisted, try again\r\n", NULL);
 		return;
 	}
@@ -374,10 +359,7 @@ record(struct client *c)
 		const char *nl = memchr(at, '\n', (size_t)(end - at));
 
 		buf_addf(&lines, "%s ", c->message_id[0] != '\0' ? c->message_id : "-");
-		buf_add(&lines, at, (size_t)(nl - at));
-		if (opt.digest)
-			buf_addf(&lines, " %" PRIx64, c->digest);
-		buf_addc(&lines, '\n');
+		buf_add(&lines, at, (size_t)(nl - at) + 1);
 		at = nl + 1;
 	}
 	if (lines.overflow ||
@@ -400,27 +382,14 @@ on_end_of_data(struct client *c)
 }
 
 static void
-add_to_digest(struct client *c, const char *line, size_t n)
-{
-	size_t dot = n > 0 && line[0] == '.';
-
-	c->digest = whole_digest(c->digest, line + dot, n - dot);
-	c->digest = whole_digest(c->digest, "\r\n", 2);
-}
-
-static void
 on_data(struct client *c, const char *line, size_t n)
 {
 	static const char name[] = "Message-ID:";
 
 	count.bytes += n + 2;
-	if (n == 1 && line[0] == '.') {
+	if (n == 1 && line[0] == '.')
 		on_end_of_data(c);
-		return;
-	}
-	if (opt.digest)
-		add_to_digest(c, line, n);
-	if (n == 0)
+	else if (n == 0)
 		c->state = BODY;
 	else if (c->state == HEADER && is(line, n, name)) {
 		const char *id = line + strlen(name);
@@ -585,10 +554,8 @@ turn(void)
 LOG_NORETURN static void
 usage(void)
 {
-	fprintf(stderr,
-	    "usage: sink [--port N] [--port-file FILE] [--addresses N] [--latency MS]\n"
-	    "            [--record FILE] [--digest] [--reject] [--greylist] [--refuse TEXT]\n"
-	    "            [--defer TEXT] [--no-pipelining]\n");
+	fprintf(stderr, "usage: sink [--port N] [--port-file FILE] [--addresses N] [--latency MS]\n"
+			"            [--record FILE] [--reject] [--greylist] [--no-pipelining]\n");
 	exit(EX_USAGE);
 }
 
@@ -614,12 +581,6 @@ options(int argc, char **argv)
 			opt.reject = true;
 		else if (strcmp(argv[i], "--greylist") == 0)
 			opt.greylist = true;
-		else if (strcmp(argv[i], "--digest") == 0)
-			opt.digest = true;
-		else if (strcmp(argv[i], "--refuse") == 0 && value != NULL)
-			opt.refuse = value, i++;
-		else if (strcmp(argv[i], "--defer") == 0 && value != NULL)
-			opt.defer = value, i++;
 		else if (strcmp(argv[i], "--no-pipelining") == 0)
 			opt.no_pipelining = true;
 		else if (strcmp(argv[i], "--port") == 0)
