@@ -21,7 +21,8 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # The sources, a layer a list, in reading order. No layer includes from one listed before it
 # (make lint checks that); all but main.c are linked into the tests as well.
 
-TOP = src/sortie.c src/sortie_background.c src/options.c src/config.c src/config_keys.c \
+TOP = src/sortie.c src/sortie_start.c src/sortie_background.c src/privilege.c \
+	src/options.c src/config.c src/config_keys.c \
 	src/config_value.c src/config_tls.c src/runner.c src/network.c src/submit.c \
 	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/queue.c \
 	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/site.c \

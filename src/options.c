@@ -162,9 +162,31 @@ refuse_queue_directory(struct parse *p)
 	return usage(p, "another queue directory is chosen with `spool` in a file for -C");
 }
 
+/*
+ * Settings that sendmail takes from everybody; with any other it gives up its rights. They mean
+ * nothing here, but what is harmless in one version may not be in the next.
+ */
+static const char safe_letters[] = "78bCdeijLmoprsv";
+static const char *const safe_names[] = {"AllowBogusHELO", "CheckpointInterval", "ColonOkInAddr",
+    "DefaultCharSet", "DeliveryMode", "EightBitMode", "ErrorMode", "IgnoreDots", "LogLevel",
+    "MaxQueueRunSize", "MeToo", "MinFreeBlocks", "MinQueueAge", "NoRecipientAction",
+    "OldStyleHeaders", "PrivacyOptions", "QueueSortOrder", "SendMimeErrors", "SevenBitInput",
+    "SingleLineFromHeader", "SuperSafe", "Timeout", "Verbose"};
+
+static bool
+is_safe_name(const char *name, size_t n)
+{
+	for (size_t i = 0; i < sizeof(safe_names) / sizeof(safe_names[0]); i++)
+		if (strlen(safe_names[i]) == n && str_neqi(name, safe_names[i], n))
+			return true;
+	return false;
+}
+
 static bool
 take_short_setting(struct parse *p, const char *arg) /* -ox[value] */
 {
+	if (arg[0] != '\0' && strchr(safe_letters, arg[0]) == NULL)
+		p->o->as_caller = true;
 	switch (arg[0]) {
 	case 'i':
 		p->o->ignore_dots = is_true(arg + 1);
@@ -186,6 +208,8 @@ take_long_setting(struct parse *p, const char *arg) /* -O Name=value */
 	size_t n = strcspn(arg, "=");
 	const char *value = arg[n] == '=' ? arg + n + 1 : "";
 
+	if (!is_safe_name(arg, strcspn(arg, "=.")))
+		p->o->as_caller = true;
 	if (n == strlen("DeliveryMode") && str_neqi(arg, "DeliveryMode", n))
 		return take_delivery(p, value);
 	if (n == strlen("QueueDirectory") && str_neqi(arg, "QueueDirectory", n))
@@ -201,6 +225,15 @@ static bool
 take_config(struct parse *p, const char *arg)
 {
 	p->o->config = arg;
+	p->o->as_caller = true;
+	return true;
+}
+
+static bool
+take_debug(struct parse *p, const char *arg)
+{
+	(void)arg;
+	p->o->as_caller = true;
 	return true;
 }
 
@@ -270,7 +303,7 @@ static const struct option table[] = {
     {'C', ARG_REQUIRED, take_config},
     {'c', ARG_NONE, NULL},
     {'D', ARG_REQUIRED, refuse_file},
-    {'d', ARG_ATTACHED, NULL}, /* debugging */
+    {'d', ARG_ATTACHED, take_debug}, /* there is nothing to debug with */
     {'e', ARG_REQUIRED, NULL}, /* how to report errors: exit code and stderr */
     {'F', ARG_REQUIRED, take_full_name},
     {'f', ARG_REQUIRED, take_sender},

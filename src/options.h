@@ -36,6 +36,8 @@ struct options { /* points into argv */
 	bool from_headers; /* -t */
 	bool ignore_dots; /* -i, -oi */
 	bool verbose; /* -v */
+	bool
+	    as_caller; /* -C, -d, a setting that is not for everybody: with the caller's rights alone */
 	bool daemon; /* -bd, -bD: QUEUE, resident; five minutes unless -qTIME says otherwise */
 	enum delivery delivery;
 	int64_t interval_s; /* -q5m; 0: one pass */

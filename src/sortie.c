@@ -23,6 +23,7 @@
 #include "mailq.h"
 #include "network.h"
 #include "options.h"
+#include "privilege.h"
 #include "runner.h"
 #include "sortie_background.h"
 #include "spool/spool.h"
@@ -49,65 +50,6 @@ complain(int rc, const char *why)
 {
 	fprintf(stderr, "sortie: %s\n", why);
 	return rc;
-}
-
-/* --- a safe start ------------------------------------------------------------------------- */
-
-static void
-open_standard_descriptors(void)
-{
-	int fd;
-
-	/*
-	 * A file opened as 0, 1 or 2 would be read or written by mistake. Nothing can be read from what
-	 * takes the place of 0: a closed standard input is an error, not an empty message.
-	 */
-	do
-		fd = open("/dev/null", O_WRONLY);
-	while (fd >= 0 && fd <= 2);
-	if (fd > 2)
-		close(fd);
-}
-
-static void
-reset_signals(void)
-{
-	struct sigaction sa;
-	sigset_t none;
-
-	memset(&sa, 0, sizeof(sa));
-	sigemptyset(&sa.sa_mask);
-	sa.sa_handler = SIG_DFL;
-	for (int sig = 1; sig < 32; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
-			sigaction(sig, &sa, NULL);
-	sa.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &sa, NULL);
-	sigaction(SIGXFSZ, &sa, NULL); /* write(2) says EFBIG, which can be handled */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-void
-sortie_safe_start(void)
-{
-	static const char *const unwanted[] = {"RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES"};
-
-	open_standard_descriptors();
-	reset_signals();
-	umask(077);
-	for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++)
-		unsetenv(unwanted[i]);
-}
-
-/* A configuration of the caller's own is read with the caller's own rights only. */
-static int
-drop_privileges(void)
-{
-	/* the saved ones too, so that nothing brings the rights back */
-	if (setregid(getgid(), getgid()) != 0 || setreuid(getuid(), getuid()) != 0)
-		return -1;
-	return 0;
 }
 
 /* --- submission --------------------------------------------------------------------------- */
@@ -152,14 +94,14 @@ static int
 run_submit(struct program *p, const char *called)
 {
 	const struct options *o = &p->options;
-	const struct passwd *pw = getpwuid(getuid());
+	const struct passwd *pw = getpwuid(privilege_caller());
 	char login[32], id[ENVELOPE_ID_MAX + 1];
 	struct submit_options so = {
 	    .hostname = config_hostname(&p->config),
 	    .domain = p->config.domain,
 	    .login = pw != NULL ? pw->pw_name : login,
 	    .gecos = pw != NULL ? pw->pw_gecos : NULL,
-	    .uid = (long long)getuid(),
+	    .uid = (long long)privilege_caller(),
 	    .sender = o->sender,
 	    .full_name = o->full_name,
 	    .from_headers = o->from_headers,
@@ -193,7 +135,9 @@ may_see_all(const struct program *p)
 {
 	struct stat st;
 
-	return getuid() == 0 || (stat(p->config.spool, &st) == 0 && st.st_uid == getuid());
+	uid_t uid = privilege_caller();
+
+	return uid == 0 || (stat(p->config.spool, &st) == 0 && st.st_uid == uid);
 }
 
 /* A log that cannot be opened (a full disk, a folder missing) is nothing to stop the mail for. */
@@ -213,7 +157,6 @@ static int
 read_config(struct program *p)
 {
 	const char *path = p->options.config;
-	const struct passwd *pw;
 	bool missing_ok = path == NULL;
 	int rc;
 
@@ -228,12 +171,20 @@ read_config(struct program *p)
 		p->config.auth = xstrdup(SYSCONFDIR "/auth");
 		p->config.auth_missing_ok = true;
 	}
-	if ((pw = getpwuid(geteuid())) != NULL) {
+	return EX_OK;
+}
+
+/* What depends on whom we have become: the log is to be his, and credentials. */
+static void
+use_config(struct program *p)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+
+	if (pw != NULL) {
 		p->config.home = xstrdup(pw->pw_dir);
 		p->config.user = xstrdup(pw->pw_name);
 	}
 	open_log(p->config.log);
-	return EX_OK;
 }
 
 /* Why it cannot be used instead of the old one; NULL: it can. */
@@ -244,6 +195,7 @@ check_new_config(struct program *p, const struct config *old)
 
 	if (read_config(p) != EX_OK)
 		return p->why;
+	use_config(p);
 	if (strcmp(p->config.spool, old->spool) != 0)
 		return "the spool cannot be changed while running";
 	if (network_open(&n, &p->config, NULL) != EX_OK)
@@ -292,7 +244,7 @@ run_queue(struct program *p)
 			    "-q with -v, a time or a filter is for root and the spool's owner");
 		/* his own mail alone: whoever starts a process can stop it, and what it has locked */
 		ro.kind = RUNNER_USER;
-		ro.uid = (long long)getuid();
+		ro.uid = (long long)privilege_caller();
 	}
 	if (o->daemon)
 		log_info("this program does not listen: -bd means a queue run now and then");
@@ -307,7 +259,7 @@ run_queue(struct program *p)
 static int
 run_mailq(struct program *p)
 {
-	long long uid = may_see_all(p) ? -1 : (long long)getuid();
+	long long uid = may_see_all(p) ? -1 : (long long)privilege_caller();
 
 	return mailq_print(p->spool, stdout, uid, clock_wall_s());
 }
@@ -338,9 +290,17 @@ static int
 run_mode(struct program *p, const char *called)
 {
 	int rc = spool_open(&p->spool, p->config.spool, p->why, sizeof(p->why));
+	size_t n;
 
-	if (rc != EX_OK)
+	if (rc != EX_OK) {
+		n = strlen(p->why);
+		if (p->options.as_caller && p->options.config == NULL)
+			snprintf(p->why + n, sizeof(p->why) - n,
+			    "; -d, and -o settings that are not for everybody, mean the caller's "
+			    "own "
+			    "rights");
 		return complain(rc, p->why);
+	}
 	if (p->options.mode == MODE_SUBMIT)
 		rc = run_submit(p, called);
 	else if (p->options.mode == MODE_QUEUE)
@@ -351,6 +311,30 @@ run_mode(struct program *p, const char *called)
 		rc = run_mailq(p);
 	spool_close(&p->spool);
 	return rc;
+}
+
+/* With the right rights: those of the program's own user or, for what the caller has chosen, his. */
+static int
+take_rights(struct program *p)
+{
+	int rc;
+
+	if (p->options.as_caller)
+		rc = privilege_as_caller(p->why, sizeof(p->why));
+	else
+		rc = privilege_as_program(p->why, sizeof(p->why));
+	if (rc == -1)
+		return EX_OSERR;
+	/* The caller's working directory is none of ours, nor may we have the right to be there. */
+	if (p->options.config == NULL && chdir("/") == -1)
+		log_warn("cannot change to /: %s", strerror(errno));
+	if ((rc = read_config(p)) != EX_OK)
+		return rc;
+	if (privilege_as_owner(p->config.spool, !p->options.as_caller, p->why, sizeof(p->why)) ==
+	    -1)
+		return EX_OSERR;
+	use_config(p);
+	return EX_OK;
 }
 
 static int
@@ -375,9 +359,7 @@ run(struct program *p, const char *called)
 	case MODE_VERIFY:
 		break;
 	}
-	if (p->options.config != NULL && drop_privileges() != 0)
-		return complain(EX_OSERR, "cannot give up privileges for -C");
-	if ((rc = read_config(p)) == EX_OK)
+	if ((rc = take_rights(p)) == EX_OK)
 		rc = run_mode(p, called);
 	else
 		complain(rc, p->why);

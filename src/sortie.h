@@ -10,7 +10,8 @@
  */
 int sortie_run(int argc, char **argv);
 
-/* What must be right before anything is read: descriptors, signals, umask, environment. main() only. */
+/* What must be right before anything is read: who called us, limits, descriptors, signals, umask,
+ * environment. main() only. */
 void sortie_safe_start(void);
 
 #endif

@@ -204,6 +204,19 @@ open_top(const char *path)
 	return sys.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
+int
+spool_make(const char *dir, uid_t uid, gid_t gid)
+{
+	int fd, r;
+
+	if (sys.mkdirat(AT_FDCWD, dir, 0700) == -1)
+		return errno == EEXIST ? 0 : -1;
+	fd = sys.openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	r = fd == -1 ? -1 : fchown(fd, uid, gid);
+	spool_close_fd(&fd);
+	return r == -1 ? -1 : sync_parent(dir);
+}
+
 /*
  * Not ours: we were meant to run as somebody else. Writable by others: not a spool (perhaps /tmp,
  * by a slip in the configuration), and nothing in it could be believed.

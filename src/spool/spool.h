@@ -27,6 +27,9 @@ struct spool;
  */
 int spool_open(struct spool **out, const char *dir, char *why, size_t whysize);
 void spool_close(struct spool **sp);
+/* Makes an empty directory at dir for another user's spool, durably; root alone can. One that is there
+ * already is left as it is. 0, or -1 and errno. */
+int spool_make(const char *dir, uid_t uid, gid_t gid);
 const char *spool_path(const struct spool *sp);
 /* The sharing of syncs in a turn; the queue commits it. */
 struct durable_batch *spool_batch(struct spool *sp);

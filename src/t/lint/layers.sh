@@ -15,7 +15,7 @@ BEGIN {
 
 	# the top level, in the order calls go; the leaves know nobody there.
 	layers = "base/ proto/ spool/ net/ dns/ local/"
-	leaf = "options config auth backoff hosts peer job"
+	leaf = "options privilege config auth backoff hosts peer job"
 	order = "sortie|runner verify|network|submit queue mailq|message|bounce|site|session|dial|route"
 	n = split(order, rank, "|")
 	for (i = 1; i <= n; i++) {
