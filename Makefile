@@ -94,8 +94,8 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 # them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
 RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
 	MAIN src/main.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(LOCAL) $(NET) $(BASE) \
-	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c REPLAY src/t/fuzz/replay.c \
-	LIBFUZZER src/t/fuzz/libfuzzer.c \
+	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c src/t/fuzz/slow_input.c \
+	REPLAY src/t/fuzz/replay.c LIBFUZZER src/t/fuzz/libfuzzer.c \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
 	TLSSINK src/t/bench/tlssink.c BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \

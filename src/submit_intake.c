@@ -124,7 +124,12 @@ keep_line(struct submit_intake *in)
 static void
 header_line_end(struct submit_intake *in)
 {
-	switch (judge(in, true)) {
+	enum submit_line kind = judge(in, true);
+
+	/* "From " lines that no field followed are the text, and the empty line is in it. */
+	if (kind == SUBMIT_LINE_EMPTY && in->line > 0 && in->line == in->mailbox_lines)
+		kind = SUBMIT_LINE_TEXT;
+	switch (kind) {
 	case SUBMIT_LINE_EMPTY:
 		end_header(in, false);
 		return;
@@ -267,7 +272,7 @@ submit_intake_end(struct submit_intake *in)
 	if (in->state == DOT_CR && !in->ended)
 		piece(in, ".", 1);
 	if ((in->state == DOT_CR || in->state == CR) && !in->ended)
-		lone_cr(in);
+		line_end(in);
 	if (!in->in_body && !in->stopped && buf_len(&in->header) > in->line)
 		header_line_end(in);
 	if (!in->in_body && !in->stopped)

@@ -1,13 +1,14 @@
 /*
  * submit_intake.h: standard input as a header and CRLF lines of a body. Pure.
  *
- *	- LF and CRLF end a line. A CR alone is a space in the header and a line end in the body.
+ *	- LF and CRLF end a line, and a CR that is the last byte of all. A CR alone is a space in the
+ *	  header and a line end in the body.
  *	- A dot alone between two such line ends is the end of the message, unless ignore_dots. A CR
  *	  alone makes no lone dot (that is how mail is smuggled).
  *	- The header ends at an empty line, or before the first line that is neither a field nor
  *	  the continuation of one; a header need not be there at all.
  *	- Lines "From " and ">From " before the first field come from a mailbox file and are dropped;
- *	  not so when no field follows: then they are the text.
+ *	  not so when no field follows: then they are the text, and so is an empty line behind them.
  *	- NUL, which no mail may hold (RFC 5322 2.2, 2.3), becomes a question mark.
  */
 #ifndef SUBMIT_INTAKE_H

@@ -1,22 +1,40 @@
 /*
- * fuzz_header.c: standard input, from bytes to the message made good: the same however the bytes
- * arrive, CRLF line ends only, nothing left of what is to be removed, and quoted-printable that
- * decodes to what it was made of.
+ * fuzz_header.c: standard input, from bytes to header and body, to the header made good and the
+ * recipients it names. What comes out is what slow_input.c makes of the same bytes, however they
+ * arrive; nothing is left of what is to be removed, and all the rest is.
+ *
+ * The first byte is the size of a piece and whether a lone dot is text. 01 stands for 990 letters.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "proto/qp.h"
+#include "fuzz.h"
+#include "slow_input.h"
 #include "submit_body.h"
 #include "submit_header.h"
 #include "submit_intake.h"
-#include "fuzz.h"
 
 struct taken {
 	struct buf header, body;
 };
+
+static void
+require(bool holds, const char *what)
+{
+	if (!holds)
+		bug(what);
+}
+
+static bool
+same(const struct buf *a, const struct buf *b)
+{
+	return buf_len(a) == buf_len(b) && memcmp(buf_data(a), buf_data(b), buf_len(a)) == 0;
+}
+
+/* --- the intake --- */
 
 static bool
 take_header(void *ctx, const char *text, size_t n)
@@ -33,141 +51,160 @@ take_body(void *ctx, const char *data, size_t n)
 }
 
 static void
-take_in(struct taken *t, const char *data, size_t size, size_t chunk, bool ignore_dots)
+check_intake(const struct buf *input, size_t chunk, bool ignore_dots, const struct slow_input *want)
 {
+	const char *data = buf_data(input);
+	size_t size = buf_len(input);
 	struct submit_intake in;
+	struct taken t;
 
-	buf_init(&t->header, 1 << 24);
-	buf_init(&t->body, 1 << 24);
-	submit_intake_init(&in, ignore_dots, take_header, take_body, t);
+	buf_init(&t.header, SLOW_MAX);
+	buf_init(&t.body, SLOW_MAX);
+	submit_intake_init(&in, ignore_dots, take_header, take_body, &t);
 	for (size_t at = 0; at < size; at += chunk)
 		submit_intake_feed(&in, data + at, size - at < chunk ? size - at : chunk);
 	submit_intake_end(&in);
 	submit_intake_free(&in);
+	require(same(&t.header, &want->header), "another header");
+	require(same(&t.body, &want->body), "another body");
+	buf_free(&t.header);
+	buf_free(&t.body);
 }
 
+/* --- the header made good --- */
+
+/* Without white space, which folding may change. */
 static void
-let_go(struct taken *t)
+squeeze(struct buf *b, const char *p, size_t n)
 {
-	buf_free(&t->header);
-	buf_free(&t->body);
+	for (; n > 0; p++, n--)
+		if (*p != ' ' && *p != '\t' && *p != '\r' && *p != '\n')
+			buf_addc(b, *p);
 }
 
 static bool
-same(const struct buf *a, const struct buf *b)
+is_any(const struct slow_field *f, const char *names)
 {
-	return buf_len(a) == buf_len(b) && memcmp(buf_data(a), buf_data(b), buf_len(a)) == 0;
+	char wanted[sizeof(f->name) + 2];
+
+	snprintf(wanted, sizeof(wanted), " %s ", f->name);
+	return strstr(names, wanted) != NULL;
+}
+
+/* Whether white space is left in a line where it could have been broken: not right behind the name
+ * of the field, nor where one side would be empty. */
+static bool
+has_break(const char *line, size_t n)
+{
+	size_t at = 0;
+
+	if (line[0] != ' ' && line[0] != '\t')
+		while (line[at++] != ':')
+			;
+	while (at < n && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	return memchr(line + at, ' ', n - at) != NULL || memchr(line + at, '\t', n - at) != NULL;
 }
 
 static void
-check_lines(const struct buf *b)
+check_lines(const struct buf *header)
 {
-	const char *p = buf_data(b);
-	size_t n = buf_len(b);
+	const char *p = buf_data(header), *end = p + buf_len(header), *lf;
+	size_t n;
 
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] == '\0' || (p[i] == '\r' && (i + 1 == n || p[i + 1] != '\n')) ||
-		    (p[i] == '\n' && (i == 0 || p[i - 1] != '\r')))
-			bug("a line end that is none, or a NUL");
+	for (; p < end; p = lf + 1) {
+		lf = memchr(p, '\n', (size_t)(end - p));
+		require(lf != NULL && lf > p && lf[-1] == '\r', "a line without its end");
+		n = (size_t)(lf - 1 - p);
+		require(n > 0 && memchr(p, '\r', n) == NULL, "an empty line, or a CR");
+		require(*p == ' ' || *p == '\t' || memchr(p, ':', n) != NULL,
+		    "a line that is no field");
+		require(n <= SUBMIT_LINE_MAX || !has_break(p, n), "a line that could be folded");
 	}
-	if (n > 0 && p[n - 1] != '\n')
-		bug("a last line without end");
 }
 
 static void
-check_header(const struct buf *header)
+check_rewriting(const struct slow_input *in)
 {
-	static const char *const gone[] = {
-	    "Bcc:", "Resent-Bcc:", "Return-Path:", "Content-Length:"};
-	struct buf once, twice;
+	struct buf out, again, have, want;
 	struct submit_facts facts;
-	const char *p;
+	struct slow_field f;
+	unsigned received = 0;
+	bool date = false;
 
-	buf_init(&once, 1 << 25);
-	buf_init(&twice, 1 << 25);
-	submit_header_rewrite(&once, buf_data(header), buf_len(header), &facts);
-	submit_header_rewrite(&twice, buf_data(&once), buf_len(&once), &facts);
-	check_lines(&once);
-	if (!same(&once, &twice))
-		bug("rewritten again it is another");
-	for (p = buf_str(&once); *p != '\0'; p = strchr(p, '\n') + 1) {
-		if (*p == ' ' || *p == '\t')
+	buf_init(&out, SLOW_MAX);
+	buf_init(&again, SLOW_MAX);
+	buf_init(&have, SLOW_MAX);
+	buf_init(&want, SLOW_MAX);
+	submit_header_rewrite(&out, buf_data(&in->header), buf_len(&in->header), &facts);
+	check_lines(&out);
+	for (size_t at = 0; slow_field(&in->header, &at, &f);) {
+		if (is_any(&f, " bcc resent-bcc return-path content-length ") ||
+		    (f.empty && is_any(&f, " date message-id from ")))
 			continue;
-		if (*p == '\r' || strchr(p, ':') == NULL || strchr(p, ':') > strchr(p, '\n'))
-			bug("a line that is no field");
-		for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
-			if (str_neqi(p, gone[i], strlen(gone[i])))
-				bug("a field that should be gone");
+		squeeze(&want, f.text, f.n);
+		received += is_any(&f, " received ");
+		date = date || is_any(&f, " date ");
 	}
-	buf_free(&once);
-	buf_free(&twice);
-}
-
-static void
-ignore(void *ctx, const char *mailbox, enum address_error e)
-{
-	(void)ctx;
-	(void)mailbox;
-	(void)e;
-}
-
-static char
-hex(char c)
-{
-	return (char)(c <= '9' ? c - '0' : c - 'A' + 10);
-}
-
-static void
-check_qp(const struct buf *body)
-{
-	struct qp qp = {0};
-	struct buf coded, again;
-	const char *p;
-	size_t line = 0;
-
-	buf_init(&coded, 1 << 25);
-	buf_init(&again, 1 << 25);
-	qp_encode(&qp, buf_data(body), buf_len(body), &coded);
-	if (buf_len(&coded) >= 4 * (buf_len(body) + 1))
-		bug("longer than promised");
-	for (p = buf_str(&coded); *p != '\0'; p++) {
-		line = *p == '\n' ? 0 : line + 1;
-		if (line > 76 + 1) /* the CR */
-			bug("a line too long");
-		if (*p == '=' && p[1] == '\r')
-			p += 2, line = 0;
-		else if (*p == '=')
-			buf_addc(&again, (char)(hex(p[1]) * 16 + hex(p[2]))), p += 2, line += 2;
-		else
-			buf_addc(&again, *p);
-	}
-	if (!same(body, &again))
-		bug("decoded it is another");
-	buf_free(&coded);
+	squeeze(&have, buf_data(&out), buf_len(&out));
+	require(same(&have, &want), "other fields are left than should be");
+	require(facts.received == received && facts.date == date, "a wrong account of them");
+	submit_header_rewrite(&again, buf_data(&out), buf_len(&out), &facts);
+	require(same(&out, &again), "made good again it is another");
+	buf_free(&out);
 	buf_free(&again);
+	buf_free(&have);
+	buf_free(&want);
+}
+
+/* --- recipients --- */
+
+static void
+note_recipient(void *ctx, const char *mailbox, enum address_error e)
+{
+	buf_addf(ctx, "%s%s,", mailbox, e == ADDRESS_OK ? "" : "!");
+}
+
+static void
+check_recipients(const struct slow_input *in)
+{
+	const char *names = " to cc bcc ";
+	struct buf have, want;
+	struct slow_field f;
+	bool simple = true;
+
+	buf_init(&have, SLOW_MAX);
+	buf_init(&want, SLOW_MAX);
+	for (size_t at = 0; slow_field(&in->header, &at, &f);)
+		if (is_any(&f, " resent-to resent-cc resent-bcc "))
+			names = " resent-to resent-cc resent-bcc ";
+	for (size_t at = 0; simple && slow_field(&in->header, &at, &f);)
+		if (is_any(&f, names))
+			simple = slow_addresses(&want, &f);
+	submit_header_recipients(
+	    buf_data(&in->header), buf_len(&in->header), note_recipient, &have);
+	require(!simple || same(&have, &want), "other recipients");
+	buf_free(&have);
+	buf_free(&want);
 }
 
 void
 fuzz_header(const uint8_t *data, size_t size)
 {
-	struct taken whole, parts;
-	const char *text = (const char *)data + 1;
-	size_t chunk;
+	struct buf input;
+	struct slow_input in;
 	bool ignore_dots;
 
 	if (size < 1)
 		return;
-	chunk = (data[0] & 0x7fu) + 1;
 	ignore_dots = (data[0] & 0x80) != 0;
-	take_in(&whole, text, size - 1, size, ignore_dots);
-	take_in(&parts, text, size - 1, chunk, ignore_dots);
-	if (!same(&whole.header, &parts.header) || !same(&whole.body, &parts.body))
-		bug("it depends on how the bytes arrive");
-	check_lines(&whole.header);
-	check_lines(&whole.body);
-	check_header(&whole.header);
-	submit_header_recipients(buf_data(&whole.header), buf_len(&whole.header), ignore, NULL);
-	check_qp(&whole.body);
-	let_go(&whole);
-	let_go(&parts);
+	buf_init(&input, SLOW_MAX);
+	slow_expand(&input, data + 1, size - 1);
+	slow_input(&in, &input, ignore_dots);
+	check_intake(&input, (data[0] & 0x7fu) + 1, ignore_dots, &in);
+	check_intake(&input, SLOW_MAX, ignore_dots, &in);
+	check_rewriting(&in);
+	check_recipients(&in);
+	slow_input_free(&in);
+	buf_free(&input);
 }
