@@ -1,7 +1,7 @@
 /*
  * fuzz_dns_msg.c: packets from anywhere. The first byte chooses the type asked for, the rest is what
- * comes back to a query for example.org. Both walks must agree; what comes out must be bounded
- * and be made of good names.
+ * comes back to a query for example.org. Both walks must agree (but where the library is short of
+ * room); what comes out must be bounded and be made of good names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +33,39 @@ check_reply(const struct dns_reply *r)
 	}
 }
 
+/*
+ * glibc's ns_parserr() has no room for a name that is longer than 255 bytes with all its escapes
+ * ("\\013", "\\@"), though in the packet it is none too long; so the record and the packet are bad.
+ */
+static bool
+library_may_refuse(const uint8_t *msg, size_t len)
+{
+	struct packet p = {.msg = msg, .len = len};
+	bool may = false;
+
+	(void)read_sections(&p);
+	for (size_t i = 0; i < p.n; i++) {
+		struct cursor c = cursor_at(&p, p.rrs[i].owner);
+		char name[DNS_NAME_MAX];
+		size_t escapes = 0;
+
+		if (!get_name(&c, name)) {
+			may = true;
+			continue;
+		}
+		for (const char *s = name; *s != '\0'; s++)
+			escapes += strchr("\";@$()", *s) != NULL;
+		may = may || strlen(name) + escapes > 250;
+	}
+	free(p.rrs);
+	return may;
+}
+
 static void
 check_same(const struct dns_reply *a, const struct dns_reply *b)
 {
+	if (a->kind == REPLY_MALFORMED && b->kind == REPLY_MALFORMED)
+		return; /* of which nothing else is believed */
 	require(a->kind == b->kind && a->rcode == b->rcode && a->ttl == b->ttl &&
 		    a->aliases == b->aliases && a->nrecords == b->nrecords &&
 		    strcmp(a->name, b->name) == 0,
@@ -65,7 +95,8 @@ fuzz_dns_msg(const uint8_t *data, size_t size)
 	dns_msg_read(data, size, "example.org", type, &reply);
 	own_read(data, size, "example.org", type, &own);
 	check_reply(&reply);
-	check_same(&reply, &own);
+	if (reply.kind != REPLY_MALFORMED || !library_may_refuse(data, size))
+		check_same(&reply, &own);
 	dns_reply_free(&reply);
 	own_reply_free(&own);
 }
