@@ -77,9 +77,16 @@ check_intake(const struct buf *input, size_t chunk, bool ignore_dots, const stru
 static void
 squeeze(struct buf *b, const char *p, size_t n)
 {
-	for (; n > 0; p++, n--)
-		if (*p != ' ' && *p != '\t' && *p != '\r' && *p != '\n')
-			buf_addc(b, *p);
+	const char *end = p + n;
+
+	while (p < end) {
+		const char *run = p;
+
+		while (p < end && *p != ' ' && *p != '\t' && *p != '\r' && *p != '\n')
+			p++;
+		buf_add(b, run, (size_t)(p - run));
+		p += p < end;
+	}
 }
 
 static bool

@@ -8,9 +8,17 @@
 void
 slow_expand(struct buf *out, const uint8_t *data, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		for (int times = data[i] == 1 ? 990 : 1; times > 0; times--)
-			buf_addc(out, data[i] == 1 ? 'y' : (char)data[i]);
+	enum { LETTERS = 990, TIMES = 3 };
+	char letters[LETTERS];
+	int times = 0;
+
+	memset(letters, 'y', sizeof(letters));
+	for (size_t i = 0; i < n; i++) {
+		if (data[i] != 1)
+			buf_addc(out, (char)data[i]);
+		else if (times++ < TIMES)
+			buf_add(out, letters, sizeof(letters));
+	}
 }
 
 /* --- lines --- */
@@ -26,12 +34,12 @@ struct line {
 static bool
 next_line(const struct buf *input, size_t *at, bool ignore_dots, struct line *l)
 {
-	const char *p = buf_data(input) + *at;
-	size_t n = 0, left = buf_len(input) - *at;
+	const char *p = buf_data(input) + *at, *lf;
+	size_t n, left = buf_len(input) - *at;
 	bool ends_in_cr;
 
-	while (n < left && p[n] != '\n')
-		n++;
+	lf = memchr(p, '\n', left);
+	n = lf != NULL ? (size_t)(lf - p) : left;
 	ends_in_cr = n > 0 && p[n - 1] == '\r';
 	*l = (struct line){p, ends_in_cr ? n - 1 : n, ends_in_cr || n < left};
 	*at += n < left ? n + 1 : n;
@@ -77,12 +85,13 @@ kind_of(const struct line *l, bool have_fields)
 static void
 add_line(struct buf *out, const struct line *l, const char *cr)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		if (l->text[i] == '\r')
-			buf_adds(out, cr);
-		else
-			buf_addc(out, l->text[i]);
+	const char *p = l->text, *end = p + l->n, *at;
+
+	for (; (at = memchr(p, '\r', (size_t)(end - p))) != NULL; p = at + 1) {
+		buf_add(out, p, (size_t)(at - p));
+		buf_adds(out, cr);
 	}
+	buf_add(out, p, (size_t)(end - p));
 	buf_adds(out, "\r\n");
 }
 
@@ -115,13 +124,15 @@ slow_input(struct slow_input *in, const struct buf *input, bool ignore_dots)
 	struct buf clean, mailbox;
 	bool in_body = false;
 	struct line l;
+	char *nul;
 
 	buf_init(&in->header, SLOW_MAX);
 	buf_init(&in->body, SLOW_MAX);
 	buf_init(&clean, SLOW_MAX);
 	buf_init(&mailbox, SLOW_MAX);
-	for (size_t i = 0; i < buf_len(input); i++)
-		buf_addc(&clean, buf_data(input)[i] != '\0' ? buf_data(input)[i] : '?');
+	buf_add(&clean, buf_data(input), buf_len(input));
+	while ((nul = memchr(buf_data(&clean), '\0', buf_len(&clean))) != NULL)
+		*nul = '?';
 	for (size_t at = 0; next_line(&clean, &at, ignore_dots, &l);)
 		sort_line(in, &mailbox, &l, &in_body);
 	if (buf_len(&in->header) == 0) /* no field followed: it is the text */

@@ -19,7 +19,8 @@ struct slow_input {
 	struct buf body; /* CRLF lines */
 };
 
-/* Bytes of a fuzzer as an input: 01 stands for 990 letters, so that few bytes make long lines. */
+/* Bytes of a fuzzer as an input: the first few 01 stand for 990 letters each, so that few bytes make
+ * long lines. */
 void slow_expand(struct buf *out, const uint8_t *data, size_t n);
 
 void slow_input(struct slow_input *in, const struct buf *input, bool ignore_dots);
