@@ -1,0 +1,501 @@
+/*
+ * kill_each: the unmodified program, killed at each of its system calls, or with each of them failing.
+ *
+ *	kill_each SORTIE [--faults] [--every N] [--only SCENE] [--at N] [--jobs N]
+ *
+ * For every scene of scene.c and n = 1, 2, ...: the scene's spool is laid out, its command runs under
+ * tracer.h, and the whole family is killed with SIGKILL before its n-th call. Then the program runs
+ * again, untouched, until the queue is empty, and judge.h says whether anything was lost, came
+ * twice, or stayed behind. This ends when a run came to its end before its n-th call.
+ *
+ * What may come twice is exactly what a server had taken and the spool did not know of when the
+ * program died: at most PER_SESSION messages for each session open then.
+ *
+ *	--faults	nobody is killed: the n-th call fails, with each of the errors of errors.c
+ *	--every N	every N-th call only: the short version, without the scenes that take seconds
+ *	--only SCENE	scenes whose name begins so
+ *	--at N		one call only; its spool stays, and its name is printed
+ *	--jobs N	so many scenes at a time (1)
+ *
+ * For each scene a line on standard output, fields separated by tabs: ROW, the scene, points tried, and at
+ * how many of them something was lost, duplicated beyond that window, leaked.
+ */
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "errors.h"
+#include "judge.h"
+#include "receiver.h"
+#include "scene.h"
+#include "tracer.h"
+#include "tree.h"
+#include "whole.h"
+
+enum {
+	/*
+	 * Messages of one session that may be taken and not recorded: one whose end of data the server
+	 * has read and whose 250 has not arrived; and one whose 250 has been read in this turn of the
+	 * loop, whose commit is still to come, while the next one's data left already.
+	 */
+	PER_SESSION = 2,
+	PATIENCE_S = 30,
+	RUNS_MAX = 5, /* until the queue must be empty */
+	ENDLESS = 20, /* times as many calls as without a fault: it will not end */
+	LEFTOVER_S = 37 * 3600, /* what is older than 36 h is cleaned away */
+};
+
+static struct {
+	const char *sortie, *only;
+	bool faults;
+	unsigned long every, at, jobs;
+} opt = {.every = 1, .jobs = 1};
+
+/* One run under the tracer. */
+struct point {
+	const struct scene *scene;
+	unsigned long n; /* the call that goes wrong; 0: none */
+	unsigned k; /* with its k-th error */
+	unsigned long calls, limit; /* so far; at most, 0: as many as it likes */
+	long nr; /* the call that went wrong, -1: it did not come to that */
+	int error;
+	bool stopped; /* it was sent its SIGTERM */
+	pid_t first;
+};
+
+static char dir[TREE_PATH_MAX];
+static struct {
+	unsigned long points, found[JUDGE_KINDS];
+} count;
+
+/* --- a run under the tracer --- */
+
+static void
+none_left(void *ctx, const char *name)
+{
+	(void)name;
+	*(bool *)ctx = false;
+}
+
+static bool
+queue_empty(void)
+{
+	bool empty = true;
+
+	tree_each(tree_path(tree_path(dir, "spool"), "ctl"), none_left, &empty);
+	return empty;
+}
+
+static bool
+is_poll(long nr)
+{
+#ifdef SYS_poll
+	if (nr == SYS_poll)
+		return true;
+#endif
+#ifdef SYS_ppoll
+	if (nr == SYS_ppoll)
+		return true;
+#endif
+	return false;
+}
+
+/* A SIGTERM when it waits, and all there was to do is done. */
+static void
+stop_in_time(struct point *p, const struct tracer_call *call)
+{
+	size_t got;
+
+	if (call->first)
+		p->first = call->pid;
+	if (p->stopped || p->scene->stop == STOP_NOBODY || !is_poll(call->nr))
+		return;
+	(void)receiver_receipts(&got);
+	if (got == 0 || !queue_empty() || (p->scene->stop == STOP_CHILD && call->first))
+		return;
+	p->stopped = true;
+	kill(p->scene->stop == STOP_CHILD ? call->pid : p->first, SIGTERM);
+}
+
+static int
+go_wrong(struct point *p, const struct tracer_call *call)
+{
+	p->nr = call->nr;
+	if (!opt.faults)
+		return TRACER_KILL;
+	p->error = errors_of(call->nr, p->k);
+	return p->error != 0 ? TRACER_FAIL(p->error) : TRACER_KILL;
+}
+
+static int
+on_call(void *ctx, const struct tracer_call *call)
+{
+	struct point *p = ctx;
+
+	if (!call->entering)
+		return TRACER_GO;
+	receiver_turn(-1, 0);
+	p->calls++;
+	if (p->calls == p->n)
+		return go_wrong(p, call);
+	if (p->limit != 0 && p->calls > p->limit)
+		return TRACER_KILL;
+	stop_in_time(p, call);
+	return TRACER_GO;
+}
+
+static void
+on_tick(void *ctx)
+{
+	(void)ctx;
+	receiver_turn(-1, 0);
+}
+
+/* The scene's command; the wait status of the process started. */
+static int
+act(struct point *p)
+{
+	const char *argv[SCENE_ARGS + SCENE_RCPTS + 5];
+	struct tracer_options o = {.argv = argv,
+	    .input = tree_path(dir, "input"),
+	    .output = tree_path(dir, "output"),
+	    .patience_s = PATIENCE_S,
+	    .tick = on_tick};
+	const struct scene *s = p->scene;
+	size_t n = 0, i;
+	int status = 0;
+
+	argv[n++] = tree_path(dir, s->args[0]);
+	argv[n++] = "-C";
+	argv[n++] = tree_path(dir, "conf");
+	for (i = 1; i < SCENE_ARGS && s->args[i] != NULL; i++)
+		argv[n++] = s->args[i];
+	if (s->rcpts[0] != NULL) {
+		argv[n++] = "-f";
+		argv[n++] = scene_sender;
+	}
+	for (i = 0; i < SCENE_RCPTS && s->rcpts[i] != NULL; i++)
+		argv[n++] = s->rcpts[i];
+	argv[n] = NULL;
+	p->nr = -1;
+	if (tracer_run(&o, on_call, p, &status) == 0)
+		return status;
+	if (errno != ETIMEDOUT)
+		die(EX_UNAVAILABLE, "cannot trace %s: %s", argv[0], strerror(errno));
+	judge_note(JUDGE_BROKEN, "it does not end");
+	return status;
+}
+
+/* --- the runs afterwards --- */
+
+static int
+pidfd(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+	return (int)syscall(SYS_pidfd_open, (long)pid, 0L);
+#else
+	(void)pid;
+	return -1;
+#endif
+}
+
+/* Nobody looks at this one; it must end well. A filter makes it ignore what is due when. */
+static void
+run_again(const char *how)
+{
+	const char *const argv[] = {
+	    tree_path(dir, "sortie"), "-C", tree_path(dir, "conf"), how, NULL};
+	pid_t pid = whole_start(argv, tree_path(dir, "output"));
+	int fd = pidfd(pid), status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		receiver_turn(fd, fd >= 0 ? PATIENCE_S * 1000 : 1);
+	if (fd >= 0)
+		close(fd);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		judge_note(
+		    JUDGE_BROKEN, "a later %s ended with status 0x%x", how, (unsigned)status);
+}
+
+static void
+recover(void)
+{
+	static const char everybody[] = "-qR@";
+	int i;
+
+	run_again("-q");
+	run_again(everybody);
+	judge_put_off();
+	receiver_relent();
+	for (i = 0; i < RUNS_MAX && !queue_empty(); i++)
+		run_again(everybody);
+	tree_age(tree_path(tree_path(dir, "spool"), "tmp"), LEFTOVER_S);
+	tree_age(tree_path(tree_path(dir, "spool"), "msg"), LEFTOVER_S);
+	tree_age(tree_path(tree_path(dir, "spool"), "run"), LEFTOVER_S);
+	run_again("-q");
+	judge_end();
+}
+
+/* --- points --- */
+
+static const char *
+describe(const struct point *p)
+{
+	static char text[120];
+
+	if (p->n == 0)
+		snprintf(text, sizeof(text), "unharmed");
+	else if (opt.faults)
+		snprintf(text, sizeof(text), "call %lu fails, error %u", p->n, p->k);
+	else
+		snprintf(text, sizeof(text), "killed at call %lu", p->n);
+	return text;
+}
+
+static void
+lay_out(const struct scene *s)
+{
+	receiver_reset();
+	if (s->no_spool)
+		whole_remove(tree_path(dir, "spool"));
+	else
+		tree_copy(tree_path(dir, "before"), tree_path(dir, "spool"));
+}
+
+/* What is durable of this world; the runs afterwards depend on nothing else. */
+static uint64_t
+world_hash(int status)
+{
+	uint64_t h = tree_hash(tree_path(dir, "spool")) + (uint64_t)(unsigned)status;
+	size_t n, i;
+	const struct receipt *all = receiver_receipts(&n);
+
+	for (i = 0; i < n; i++)
+		h = h * 31 + all[i].times + (all[i].unrecorded ? 7 : 0);
+	return h;
+}
+
+static void
+judge_ending(const struct point *p, int status, unsigned sessions)
+{
+	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	/* In the end nothing is in flight any more. */
+	unsigned window = PER_SESSION * sessions;
+
+	if (p->limit != 0 && p->calls > p->limit)
+		judge_note(JUDGE_BROKEN, "%lu calls, and no end", p->calls);
+	else if (!WIFEXITED(status) && !(killed && p->nr != -1 && !opt.faults))
+		judge_note(JUDGE_BROKEN, "it ended with status 0x%x", (unsigned)status);
+	else if (p->nr == -1 && !ok)
+		judge_note(JUDGE_BROKEN, "unharmed it ended with status 0x%x", (unsigned)status);
+	judge_cut(ok, WIFEXITED(status) && !ok, window);
+}
+
+/* Whether there was a point. */
+static bool
+try_point(struct point *p)
+{
+	static uint64_t last;
+	unsigned sessions;
+	uint64_t hash;
+	int status;
+	enum judge_kind kind;
+
+	lay_out(p->scene);
+	judge_begin(p->scene, dir, describe(p));
+	status = act(p);
+	if (p->n != 0 && (p->nr == -1 || (opt.faults && p->error == 0)) && p->limit == 0)
+		return false;
+	sessions = receiver_sessions();
+	receiver_drain();
+	judge_ending(p, status, opt.faults ? 3 : sessions);
+	hash = world_hash(status);
+	if (hash != last || opt.at != 0)
+		recover();
+	for (kind = JUDGE_LOST; kind < JUDGE_KINDS; kind++)
+		count.found[kind] += judge_found(kind);
+	/* A world that recovered needs not be tried again, one that did not is shown each time. */
+	last = count.found[0] + count.found[1] + count.found[2] + count.found[3] > 0 ? 0 : hash;
+	return true;
+}
+
+static void
+progress(const struct scene *s, unsigned long n)
+{
+	if (isatty(STDERR_FILENO) && n % 16 == 0)
+		fprintf(stderr, "\r%s: %lu\033[K\r", s->name, n);
+}
+
+/* One call with all that it may fail with, or one kill; false: it did not come to that. */
+static bool
+try_call(const struct scene *s, unsigned long n, unsigned long limit)
+{
+	struct point p;
+	unsigned k = 0;
+
+	do {
+		p = (struct point){.scene = s, .n = n, .k = k, .limit = opt.faults ? limit : 0};
+		count.points += try_point(&p);
+	} while (opt.faults && p.nr != -1 && errors_of(p.nr, ++k) != 0);
+	return p.nr != -1;
+}
+
+static unsigned long
+try_unharmed(const struct scene *s)
+{
+	struct point p = {.scene = s};
+
+	try_point(&p);
+	return p.calls;
+}
+
+static int
+sweep(const struct scene *s)
+{
+	unsigned long calls, n;
+	char absolute[TREE_PATH_MAX];
+
+	if (realpath(opt.sortie, absolute) == NULL)
+		die(EX_USAGE, "%s: %s", opt.sortie, strerror(errno));
+	receiver_open();
+	scene_make(s, dir, absolute);
+	calls = try_unharmed(s);
+	if (opt.at != 0)
+		try_call(s, opt.at, calls * ENDLESS);
+	else
+		for (n = opt.every; try_call(s, n, calls * ENDLESS); n += opt.every)
+			progress(s, n);
+	printf("ROW\t%s: %s\t%lu\t%lu\t%lu\t%lu\n",
+	    opt.faults ? "fault at each call" : "kill at each call", s->name, count.points,
+	    count.found[JUDGE_LOST], count.found[JUDGE_DUPLICATED], count.found[JUDGE_LEAKED]);
+	if (opt.at != 0)
+		printf("see %s\n", dir);
+	else
+		whole_remove(dir);
+	fflush(stdout);
+	return count.found[0] + count.found[1] + count.found[2] + count.found[3] > 0;
+}
+
+/* --- the whole --- */
+
+static void
+make_dir(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	/* A file system in memory, if there is one: nothing here depends on the disk. */
+	if (tmp == NULL || tmp[0] == '\0')
+		tmp = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+	snprintf(dir, sizeof(dir), "%s/sortie-each.XXXXXX", tmp);
+	if (mkdtemp(dir) == NULL)
+		die(EX_CANTCREAT, "%s: %s", dir, strerror(errno));
+}
+
+static bool
+wanted(const struct scene *s)
+{
+	if (s->slow && opt.every > 1)
+		return false;
+	return opt.only == NULL || str_starts(s->name, opt.only);
+}
+
+/* Waits for one of them; whether it ended well. */
+static bool
+one_ends(void)
+{
+	int status;
+
+	return wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static int
+sweep_all(void)
+{
+	unsigned long running = 0;
+	bool ok = true;
+	size_t i;
+
+	for (i = 0; i < nscenes; i++) {
+		pid_t pid;
+
+		if (!wanted(&scenes[i]))
+			continue;
+		if (running == opt.jobs) {
+			ok = one_ends() && ok;
+			running--;
+		}
+		if ((pid = fork()) < 0)
+			die(EX_OSERR, "cannot fork: %s", strerror(errno));
+		if (pid == 0) {
+			make_dir();
+			exit(sweep(&scenes[i]));
+		}
+		running++;
+	}
+	for (; running > 0; running--)
+		ok = one_ends() && ok;
+	return ok ? 0 : 1;
+}
+
+LOG_NORETURN static void
+usage(void)
+{
+	die(EX_USAGE, "usage: kill_each SORTIE [--faults] [--every N] [--only SCENE] [--at N] "
+		      "[--jobs N]");
+}
+
+static unsigned long
+number(const char *s)
+{
+	uint64_t n;
+
+	if (s == NULL || !str_u64(s, 1000000, &n) || n == 0)
+		usage();
+	return (unsigned long)n;
+}
+
+static void
+options(int argc, char **argv)
+{
+	int i;
+
+	if (argc < 2)
+		usage();
+	opt.sortie = argv[1];
+	for (i = 2; i < argc; i++) {
+		if (strcmp(argv[i], "--faults") == 0)
+			opt.faults = true;
+		else if (strcmp(argv[i], "--every") == 0)
+			opt.every = number(argv[++i]);
+		else if (strcmp(argv[i], "--at") == 0)
+			opt.at = number(argv[++i]);
+		else if (strcmp(argv[i], "--jobs") == 0)
+			opt.jobs = number(argv[++i]);
+		else if (strcmp(argv[i], "--only") == 0 && argv[i + 1] != NULL)
+			opt.only = argv[++i];
+		else
+			usage();
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	options(argc, argv);
+	if (!tracer_allowed()) {
+		printf("kill_each: skipped: ptrace(2) is not permitted, or not there\n");
+		return 0;
+	}
+	return sweep_all();
+}
