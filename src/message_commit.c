@@ -56,6 +56,32 @@ set_time(struct message *m)
 }
 
 /*
+ * A report's name in ctl/ is what tells its original, after a crash, that the report was made. Until that
+ * is recorded there the name stays, or the original would make another. Whether it may go.
+ */
+static bool
+original_knows(const struct message *m)
+{
+	const char *id = m->envelope.id, *suffix = strrchr(id, '.');
+	char original[ENVELOPE_ID_MAX + 1], why[200];
+	struct envelope e;
+	enum spool_load got;
+	uint64_t n;
+	off_t size;
+	bool knows;
+
+	if (suffix == NULL || suffix[1] != 'r' || !str_u64(suffix + 2, UINT32_MAX, &n))
+		return true;
+	str_copy(original, sizeof(original), id);
+	original[suffix - id] = '\0';
+	envelope_init(&e);
+	got = spool_load(m->all->spool, original, -1, &e, &size, why, sizeof(why));
+	knows = got == SPOOL_LOADED ? e.reported >= n : got != SPOOL_UNREADABLE;
+	envelope_free(&e);
+	return knows;
+}
+
+/*
  * The jobs are done: what the control file says last in this pass. Returns whether the message is
  * finished, so that nothing needs to be appended any more.
  */
@@ -64,8 +90,10 @@ close_message(struct message *m)
 {
 	struct envelope *e = &m->envelope;
 
-	if (e->waiting == 0 && all_told(e))
-		return true;
+	if (e->waiting == 0 && all_told(e)) {
+		m->stage = STAGE_LEAVING;
+		return original_knows(m);
+	}
 	if (m->deferred || e->unreported > 0 || e->reported < e->reports)
 		set_time(m); /* so that a report that cannot be made is tried again later, too */
 	if (e->unreported > 0) {
