@@ -20,6 +20,6 @@ suite_fn suite_address, suite_alloc, suite_auth, suite_backoff, suite_body, suit
     suite_resolvconf, suite_route, suite_sasl, suite_session, suite_site, suite_smtp, suite_sortie,
     suite_spool, suite_str, suite_submit, suite_submit_ends, suite_submit_input, suite_submit_lines,
     suite_sys, suite_tickets, suite_tls, suite_tls_setup, suite_verdict, suite_wheel;
-suite_fn suite_dialogue, suite_kit, suite_fault, suite_fault_spool, suite_story;
+suite_fn suite_dialogue, suite_kit, suite_fault, suite_fault_spool, suite_fault_program, suite_story;
 
 #endif
