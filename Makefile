@@ -103,7 +103,10 @@ RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR)
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c \
-	PORTS src/t/interop/ports.c
+	PORTS src/t/interop/ports.c \
+	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \
+	src/t/fault/tree.c src/t/fault/afterwards.c CUT src/t/fault/cut.c src/t/fault/record.c \
+	src/t/fault/disk.c src/t/fault/disk_states.c
 
 all: sortie
 
@@ -189,6 +192,11 @@ $(BUILD)/bench: $(OBJ_BENCH) $(WHOLE)
 
 $(BUILD)/kill: $(OBJ_KILL) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KILL) $(WHOLE) $(LIBS)
+
+FAULTKIT = $(OBJ_FAULTKIT) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
+
+$(BUILD)/cut: $(OBJ_CUT) $(FAULTKIT)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(FAULTKIT) $(LIBS)
 
 demo:
 	@CC="$(CC)" sh src/t/lib/deps.sh

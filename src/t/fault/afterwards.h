@@ -1,0 +1,25 @@
+/*
+ * afterwards.h: the program in the world of a scene (scene.h): its command line, and the runs that
+ * follow when something has happened to it, nobody looking, until all is done.
+ */
+#ifndef T_FAULT_AFTERWARDS_H
+#define T_FAULT_AFTERWARDS_H
+
+#include "scene.h"
+#include "tree.h"
+
+enum { AFTERWARDS_ARGS = SCENE_ARGS + SCENE_RCPTS + 5 };
+
+void afterwards_make_dir(char dir[TREE_PATH_MAX]); /* new; in memory, if there is such a place */
+
+/* Both end with NULL; they hold for as long as tree_path() says. */
+void afterwards_command(const struct scene *s, const char *dir, const char *argv[AFTERWARDS_ARGS]);
+void afterwards_sortie(const char *dir, const char *how, const char *argv[AFTERWARDS_ARGS]);
+
+/* One run ("-q", "-qR@"); it must end well. */
+void afterwards_run(const char *dir, const char *how);
+
+/* Runs until the queue is empty and, as if days went by, all is cleaned away. */
+void afterwards_finish(const char *dir);
+
+#endif
