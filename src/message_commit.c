@@ -101,10 +101,16 @@ close_message(struct message *m)
 		envelope_write_number(&m->lines, "report", e->reports);
 		m->durable = true;
 	}
-	if (e->reported < e->reports && !e->hold)
+	m->stage = STAGE_LEAVING;
+	if (message_owes_report(e)) {
 		m->stage = STAGE_REPORT;
-	else
-		m->stage = warning_owed(m) ? STAGE_WARN : STAGE_LEAVING;
+	} else if (warning_owed(m)) {
+		/* First: better no warning after a crash than two. */
+		e->warned = true;
+		envelope_write_number(&m->lines, "warned", 1);
+		m->durable = true;
+		m->stage = STAGE_WARN;
+	}
 	return false;
 }
 
@@ -156,15 +162,21 @@ set_broken(struct messages *ms, const char *id)
 	ms->broken = true;
 }
 
-/* When a pass looks at it again: spread, so that what failed together does not come back together. */
+/*
+ * When a pass looks at it again: spread, so that what failed together does not come back together;
+ * but at once if we die before a report that is to be made has been noted.
+ */
 static void
 set_hint(struct message *m)
 {
 	const struct envelope *e = &m->envelope;
+	int64_t due = e->attempted + backoff_spread(e->retry, str_random(UINT32_MAX));
 
-	spool_set_due(m->fd, e->hold
-				 ? clock_wall_s() + m->all->options.retry_max_s
-				 : e->attempted + backoff_spread(e->retry, str_random(UINT32_MAX)));
+	if (m->stage == STAGE_REPORT)
+		due = clock_wall_s();
+	else if (e->hold)
+		due = clock_wall_s() + m->all->options.retry_max_s;
+	spool_set_due(m->fd, due);
 }
 
 /*
@@ -339,14 +351,44 @@ name_report(char name[ENVELOPE_ID_MAX + 1], const char *id, const char *suffix)
 	str_copy(name + n, ENVELOPE_ID_MAX + 1 - n, suffix);
 }
 
+/* What follows when the report could not be made, or was made before the jobs. */
+static void
+go_on_without_report(struct message *m)
+{
+	if (m->jobs_wait) {
+		message_hand_out(m);
+		return;
+	}
+	m->stage = STAGE_LEAVING;
+	set_hint(m);
+}
+
+/* The lock is had; true: there still is one to make. */
+static bool
+report_still_owed(struct message *m)
+{
+	if (!message_lock(m)) {
+		m->stage = STAGE_LEAVING;
+		return false;
+	}
+	if (message_owes_report(&m->envelope))
+		return true;
+	message_hand_out(m); /* another runner has made it since we read the file */
+	return false;
+}
+
 static void
 make_report(struct message *m)
 {
 	struct messages *ms = m->all;
 	struct envelope *e = &m->envelope;
-	unsigned n = e->reported + 1; /* in order: one may be owed since a crash or a full disk */
+	unsigned n;
 	char id[ENVELOPE_ID_MAX + 1], suffix[16];
 
+	message_touch(m);
+	if (!report_still_owed(m))
+		return;
+	n = e->reported + 1; /* in order: one may be owed since a crash or a full disk */
 	snprintf(suffix, sizeof(suffix), ".r%u", n);
 	name_report(id, e->id, suffix);
 	switch (
@@ -355,22 +397,24 @@ make_report(struct message *m)
 		e->reported = n;
 		envelope_write_number(&m->lines, "reported", e->reported);
 		m->durable = true;
-		m->stage = STAGE_CLOSING; /* finished now, or waiting for its time */
 		ms->options.arrived(ms->options.ctx);
 		m->deferred = false;
+		if (!m->jobs_wait)
+			m->stage = STAGE_CLOSING; /* finished now, or waiting for its time */
+		else if (!message_owes_report(e))
+			message_hand_out(m);
 		break;
 	case BOUNCE_NOBODY:
-		m->stage = STAGE_LEAVING;
 		if (e->waiting == 0) /* else the others have their turn first */
 			hold(m);
+		go_on_without_report(m);
 		break;
 	case BOUNCE_ERROR:
 		log_warn(
 		    "%s: cannot make its report: %s; trying again later", e->id, strerror(errno));
-		m->stage = STAGE_LEAVING;
+		go_on_without_report(m);
 		break;
 	}
-	message_touch(m);
 }
 
 static void
@@ -383,9 +427,10 @@ make_warning(struct message *m)
 	name_report(id, e->id, ".w");
 	if (bounce_make(ms->spool, &ms->options.bounce, e, BOUNCE_DELAYED, 0, id, clock_wall_s()) ==
 	    BOUNCE_MADE) {
-		e->warned = true;
-		envelope_write_number(&m->lines, "warned", 1);
 		ms->options.arrived(ms->options.ctx);
+	} else { /* the next attempt brings another chance */
+		e->warned = false;
+		envelope_write_number(&m->lines, "warned", 0);
 	}
 	m->stage = STAGE_LEAVING;
 	message_touch(m);

@@ -21,7 +21,7 @@ struct item {
 static const struct scene *scene;
 static char spool[TREE_PATH_MAX], before[TREE_PATH_MAX], where[WINDOW_SHOWN];
 static char submitted[ENVELOPE_ID_MAX + 1]; /* its id, when there is one */
-static bool told_no_then;
+static bool told_no_then, warning_cut;
 static bool found[JUDGE_KINDS];
 
 void
@@ -32,7 +32,7 @@ judge_begin(const struct scene *s, const char *dir, const char *what)
 	snprintf(before, sizeof(before), "%s/before", dir);
 	str_copy(where, sizeof(where), what);
 	submitted[0] = '\0';
-	told_no_then = false;
+	told_no_then = warning_cut = false;
 	memset(found, 0, sizeof(found));
 }
 
@@ -200,6 +200,26 @@ mark_window(unsigned window)
 		    messages, window);
 }
 
+/*
+ * A warning of a delay is noted before it is made, so that none comes twice: the one that was being
+ * made may be missing.
+ */
+static bool
+cuts_warning(const struct scene_message *m)
+{
+	char warning[RECEIVER_NAME_MAX];
+	struct envelope e;
+	bool noted;
+
+	snprintf(warning, sizeof(warning), "%s.w", m->id);
+	if (!load(m->id, &e))
+		return false;
+	noted = e.warned;
+	envelope_free(&e);
+	return noted && !tree_has(tree_path(spool, "ctl"), warning) &&
+	       receiver_find(warning, m->sender) == NULL;
+}
+
 void
 judge_cut(bool told_ok, bool told_no, unsigned window)
 {
@@ -210,6 +230,7 @@ judge_cut(bool told_ok, bool told_no, unsigned window)
 	if (told_no && submitted[0] != '\0')
 		judge_note(JUDGE_DUPLICATED, "the sender is told no, and %s is queued", submitted);
 	told_no_then = told_no;
+	warning_cut = scene->warns && cuts_warning(&scene->messages[0]);
 	if (scene->changes_nothing && tree_hash(spool) != tree_hash(before))
 		judge_note(JUDGE_BROKEN, "the spool is not as it was");
 }
@@ -266,7 +287,7 @@ judge_times(const struct receipt *r)
 {
 	if (r->times > 1U + r->unrecorded)
 		judge_note(JUDGE_DUPLICATED, "%s came to %s %u times", r->id, r->rcpt, r->times);
-	if (r->differs)
+	else if (r->differs)
 		judge_note(JUDGE_LOST, "%s was another text the second time", r->id);
 }
 
@@ -354,10 +375,10 @@ judge_item(const struct item *it)
 	if (!scene->warns)
 		return;
 	snprintf(warning, sizeof(warning), "%s.w", it->id);
-	if ((r = receiver_find(warning, it->sender)) == NULL)
-		judge_note(JUDGE_LOST, "nobody was told that %s waits", it->id);
-	else
+	if ((r = receiver_find(warning, it->sender)) != NULL)
 		judge_times(r);
+	else if (!warning_cut)
+		judge_note(JUDGE_LOST, "nobody was told that %s waits", it->id);
 }
 
 static void
