@@ -78,7 +78,8 @@ KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fa
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
 	src/t/story/story_expect.c src/t/story/story_files.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
 
-FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_ehlo.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_dns_msg.c \
+FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_ehlo.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_body.c \
+	src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
 	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c src/t/fuzz/fuzz_sasl.c
 
@@ -228,9 +229,8 @@ cov:
 fuzz-smoke: $(BUILD)/fuzz-replay
 	$(BUILD)/fuzz-replay src/t/fuzz/corpus/*
 
-$(BUILD)/fuzz-replay: $(OBJ_REPLAY) $(OBJ_FUZZ) $(OBJ_ORACLE) $(BUILD)/libsortie.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_REPLAY) $(OBJ_FUZZ) $(OBJ_ORACLE) \
-		$(BUILD)/libsortie.a $(LIBS)
+$(BUILD)/fuzz-replay: $(OBJ_REPLAY) $(OBJ_FUZZ) $(OBJ_ORACLE) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_REPLAY) $(OBJ_FUZZ) $(OBJ_ORACLE) $(WHOLE) $(LIBS)
 
 # libFuzzer programs, build/fuzz/fuzz_NAME; needs clang and its runtime.
 fuzz:
@@ -242,9 +242,9 @@ fuzz:
 fuzz-programs: $(BUILD)/libfuzzer
 	@for f in $(FUZZ); do name=$${f##*/}; ln -sf libfuzzer $(BUILD)/$${name%.c}; done
 
-$(BUILD)/libfuzzer: $(OBJ_LIBFUZZER) $(OBJ_FUZZ) $(OBJ_ORACLE) $(BUILD)/libsortie.a
+$(BUILD)/libfuzzer: $(OBJ_LIBFUZZER) $(OBJ_FUZZ) $(OBJ_ORACLE) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(OBJ_LIBFUZZER) $(OBJ_FUZZ) \
-		$(OBJ_ORACLE) $(BUILD)/libsortie.a $(LIBS)
+		$(OBJ_ORACLE) $(WHOLE) $(LIBS)
 
 # --- looking at the source ---
 

@@ -14,7 +14,7 @@ struct qp { /* zeroed: at the start of a line */
 };
 
 /* Encodes a piece of text whose line ends are CRLF; lines come out at most 76 characters long.
- * A piece may end anywhere; the text ends with a line end. Less than 4 * (n + 1) bytes are added. */
+ * A piece may end anywhere; the text ends with a line end. At most 4 * (n + 1) bytes are added. */
 void qp_encode(struct qp *q, const char *data, size_t n, struct buf *out);
 
 #endif
