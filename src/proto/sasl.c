@@ -42,17 +42,34 @@ sasl_fail(struct sasl *s, const char *fmt, ...)
 	return false;
 }
 
+/* Some servers say in their errors what they were sent. */
+static bool
+repeats_secret(const struct sasl *s, const char *text, size_t n)
+{
+	const char *secret = s->c->secret;
+	size_t len = secret != NULL ? strlen(secret) : 0;
+
+	for (size_t i = 0; len > 0 && i + len <= n; i++)
+		if (str_neqi(text + i, secret, len))
+			return true;
+	return false;
+}
+
 void
-sasl_word(char *dst, size_t size, const char *s, size_t n)
+sasl_word(const struct sasl *s, char *dst, size_t size, const char *text, size_t n)
 {
 	size_t out = 0;
 
+	if (repeats_secret(s, text, n)) {
+		str_copy(dst, size, "***");
+		return;
+	}
 	for (size_t i = 0; i < n && out + 1 < size; i++) {
-		int c = str_lower((unsigned char)s[i]);
+		int c = str_lower((unsigned char)text[i]);
 		bool ok = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
 			  c == '_' || c == '.';
 
-		dst[out++] = ok ? s[i] : '?';
+		dst[out++] = ok ? text[i] : '?';
 	}
 	dst[out] = '\0';
 }

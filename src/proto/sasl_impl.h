@@ -74,8 +74,9 @@ struct sasl {
 
 /* Sets s->why; returns false. */
 bool sasl_fail(struct sasl *s, const char *fmt, ...) LOG_PRINTF(2, 3);
-/* What the other side says of itself, as letters, digits and _-. that may be shown. */
-void sasl_word(char *dst, size_t size, const char *s, size_t n);
+/* What the other side says of itself, as letters, digits and _-. that may be shown; "***" where it
+ * repeats the secret. */
+void sasl_word(const struct sasl *s, char *dst, size_t size, const char *text, size_t n);
 /* "=" and "," may not stand in a saslname (RFC 5802 5.1). */
 void sasl_add_name(struct buf *b, const char *name);
 

@@ -174,7 +174,7 @@ is_refusal(struct sasl *s, const char *in, size_t n)
 
 	if (!take(&in, in + n, 'e', &a))
 		return false;
-	sasl_word(word, sizeof(word), a.value, a.n);
+	sasl_word(s, word, sizeof(word), a.value, a.n);
 	sasl_fail(s, "the server says %s%s", word,
 	    str_starts(word, "unsupported-channel-binding") || str_starts(word, "channel-binding")
 		? "; a mechanism without -PLUS can be set for it"

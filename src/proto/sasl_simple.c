@@ -95,7 +95,7 @@ note_refusal(struct sasl *s, const char *in, size_t n)
 		i++;
 	for (end = i; end < n && strchr("\", \t\r\n}", in[end]) == NULL;)
 		end++;
-	sasl_word(status, sizeof(status), in + i, end - i);
+	sasl_word(s, status, sizeof(status), in + i, end - i);
 	sasl_fail(s, "the server does not take the token (%s); is it still valid?", status);
 }
 

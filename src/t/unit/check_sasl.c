@@ -529,6 +529,8 @@ static const struct {
     {"{\"status\":\"\x1b[2J<b>\"}", "(??2j?b?)"},
     {"{\"status\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
 	"(aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa)"},
+    {"{\"status\":\"bad vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\"}", "(bad)"},
+    {"{\"status\":\"<vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==>\"}", "(***)"},
     {"{\"status\"", "still valid"},
     {"{\"status\":", "still valid"},
     {"{\"sta", "still valid"},
