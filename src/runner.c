@@ -9,6 +9,8 @@
  */
 #include "runner.h"
 
+#include <sys/resource.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -31,6 +33,7 @@ enum {
 	LINGER_MS = 2000, /* a user's runner waits so long for more of his mail */
 	GRACE_MS = 10000,
 	PROGRESS_MS = 250,
+	FILE_ROOM = 1 << 20, /* for thousands of lines in a control file */
 };
 
 static const char FULL[] = "full"; /* the lock of those who deliver everybody's mail */
@@ -418,6 +421,23 @@ init(struct runner *r)
 	r->started_ms = clock_mono_ms();
 }
 
+/*
+ * What becomes of a recipient is appended to a control file. Where a hard limit on the size of files may be
+ * in the way of that, somebody who was served would be served again by the next runner; so nothing is begun.
+ */
+static bool
+can_record(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_FSIZE, &rl) != 0 || rl.rlim_cur == RLIM_INFINITY ||
+	    rl.rlim_cur >= FILE_ROOM)
+		return true;
+	log_warn("files may have %llu bytes at most: too few to record deliveries; none is begun",
+	    (unsigned long long)rl.rlim_cur);
+	return false;
+}
+
 int
 runner_run(const struct runner_options *o)
 {
@@ -430,7 +450,8 @@ runner_run(const struct runner_options *o)
 		log_warn("cannot make a pipe: %s", strerror(errno));
 		return EX_TEMPFAIL;
 	}
-	if ((rc = network_open(&r.network, o->config, o->spool)) == EX_OK) {
+	rc = can_record() ? network_open(&r.network, o->config, o->spool) : EX_TEMPFAIL;
+	if (rc == EX_OK) {
 		r.reactor = r.network.reactor;
 		init(&r);
 		build_sites(&r);
