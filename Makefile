@@ -104,6 +104,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR)
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c \
+	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PORTS src/t/interop/ports.c \
 	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \
 	src/t/fault/tree.c src/t/fault/afterwards.c CUT src/t/fault/cut.c src/t/fault/record.c \
@@ -190,6 +191,9 @@ $(BUILD)/nsfake: $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
 
 $(BUILD)/bench: $(OBJ_BENCH) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_BENCH) $(WHOLE) $(LIBS)
+
+$(BUILD)/resources: $(OBJ_RESOURCES) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_RESOURCES) $(WHOLE) $(LIBS)
 
 $(BUILD)/kill: $(OBJ_KILL) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KILL) $(WHOLE) $(LIBS)
