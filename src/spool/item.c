@@ -264,6 +264,30 @@ spool_remove_body(struct spool *sp, const char *msgid)
 	return durable_unlink(sp->msg, msgid);
 }
 
+/* After a power cut in mid-rename a file may have both names; rename(2) does nothing then. */
+static bool
+is_there_already(int corrupt, const char *new, int dir, const char *old)
+{
+	struct stat from, to;
+
+	return sys.fstatat(dir, old, &from, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys.fstatat(corrupt, new, &to, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+}
+
+/* Into corrupt/, durably, so that what follows may rely on it. */
+static int
+move_to(int corrupt, const char *new, int dir, const char *old)
+{
+	bool there = is_there_already(corrupt, new, dir, old);
+
+	if (!there && durable_rename(dir, old, corrupt, new) == -1)
+		return -1;
+	if (durable_sync(corrupt) == -1)
+		return -1;
+	return there ? durable_unlink(dir, old) : 0;
+}
+
 /* The body goes along, unless another message owns it (a damaged file may say anything). */
 static int
 quarantine_body(struct spool *sp, int corrupt, const char *id, const char *msgid)
@@ -277,7 +301,7 @@ quarantine_body(struct spool *sp, int corrupt, const char *id, const char *msgid
 	    (sys.fstatat(sp->ctl, msgid, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
 		return 0;
 	snprintf(name, sizeof(name), "%s.msg", id);
-	if (durable_rename(sp->msg, msgid, corrupt, name) == -1 && errno != ENOENT)
+	if (move_to(corrupt, name, sp->msg, msgid) == -1 && errno != ENOENT)
 		return -1;
 	return 0;
 }
@@ -294,9 +318,7 @@ spool_quarantine(struct spool *sp, const char *id, const char *msgid, const char
 	r = quarantine_body(sp, corrupt, id, msgid);
 	snprintf(name, sizeof(name), "%s.ctl", id);
 	if (r == 0)
-		r = durable_rename(sp->ctl, id, corrupt, name);
-	if (r == 0)
-		r = durable_sync(corrupt);
+		r = move_to(corrupt, name, sp->ctl, id);
 	spool_close_fd(&corrupt);
 	if (r == -1)
 		return -1;

@@ -287,22 +287,32 @@ check_wake(struct spool *sp, const struct failure *f, bool *made)
 }
 
 static int
-check_ballast(struct spool *sp, const struct failure *f, bool *made)
+check_ballast(struct spool *sp, const struct failure *f, bool *missing)
 {
 	struct stat st;
 
 	if (sys.fstatat(sp->dir, "ballast", &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return S_ISREG(st.st_mode) ? 0 : fail(f, EX_CONFIG, "ballast is not a file");
-	if (errno != ENOENT)
-		return fail_errno(f, "ballast");
-	*made = spool_ballast_ok(sp) || *made; /* a full disk need not stop a small message */
-	return 0;
+	*missing = errno == ENOENT;
+	return *missing ? 0 : fail_errno(f, "ballast");
+}
+
+/*
+ * The names of all that was made, and of the spool itself: its parent may be one that we cannot read,
+ * whoever made the spool in there.
+ */
+static int
+sync_made(struct spool *sp, const struct failure *f)
+{
+	if (sync_parent(sp->path) == -1 && errno != EACCES)
+		return fail_errno(f, "fsync of its parent");
+	return durable_sync(sp->dir) == -1 ? fail_errno(f, "fsync") : 0;
 }
 
 static int
 open_all(struct spool *sp, const struct failure *f)
 {
-	bool made = false;
+	bool made = false, missing = false;
 	int code;
 
 	sp->dir = open_top(sp->path);
@@ -314,9 +324,12 @@ open_all(struct spool *sp, const struct failure *f)
 	if (code == 0)
 		code = check_wake(sp, f, &made);
 	if (code == 0)
-		code = check_ballast(sp, f, &made);
-	if (code == 0 && made && durable_sync(sp->dir) == -1)
-		code = fail_errno(f, "fsync");
+		code = check_ballast(sp, f, &missing);
+	/* Without ballast: perhaps another made them, and died before he came to this. */
+	if (code == 0 && (made || missing))
+		code = sync_made(sp, f);
+	if (code == 0 && missing)
+		(void)spool_ballast_ok(sp); /* a full disk need not stop a small message */
 	return code;
 }
 

@@ -148,12 +148,38 @@ START_TEST(the_parent_is_synced_and_must_exist)
 {
 	fault_arm(0, FAULT_ONCE, 0);
 	ck_assert_int_eq(open_it(), 0);
-	ck_assert_uint_eq(fault_calls("fsync"), 3); /* parent, ballast, and the spool itself */
+	/* the parent, once more with all that is in the spool, that itself, and the ballast */
+	ck_assert_uint_eq(fault_calls("fsync"), 4);
 	fault_disarm();
 	spool_close(&sp);
 	ck_assert_int_eq(spool_open(&sp, spooldir_path("no/such"), why, sizeof(why)), EX_CANTCREAT);
 	ck_assert_ptr_null(sp);
 	ck_assert_ptr_nonnull(strstr(why, "No such file"));
+}
+END_TEST
+
+static struct {
+	unsigned syncs; /* while it was not there */
+} ballast;
+
+static int
+fsync_before_ballast(int fd)
+{
+	ballast.syncs += !spooldir_has("ballast");
+	return sys_libc.fsync(fd);
+}
+
+/* It was killed before it had synced them, and the power may still fail. */
+START_TEST(what_another_made_and_died_is_synced_before_the_ballast)
+{
+	ck_assert_int_eq(open_it(), 0);
+	spool_close(&sp);
+	ck_assert_int_eq(unlink(spooldir_path("ballast")), 0);
+	ballast.syncs = 0;
+	sys.fsync = fsync_before_ballast;
+	ck_assert_int_eq(open_it(), 0);
+	ck_assert_uint_eq(ballast.syncs, 2); /* the parent, the spool */
+	ck_assert(spooldir_has("ballast"));
 }
 END_TEST
 
@@ -973,14 +999,49 @@ START_TEST(quarantine_takes_no_body_of_another)
 }
 END_TEST
 
+static void
+name_twice(const char *old, const char *new)
+{
+	char from[300];
+
+	snprintf(from, sizeof(from), "%s", spooldir_path(old));
+	ck_assert_int_eq(link(from, spooldir_path(new)), 0);
+}
+
+/* A power cut in mid-rename may have left both names. */
+START_TEST(quarantine_that_was_cut_short_is_finished)
+{
+	queue("a1");
+	name_twice("ctl/a1", "corrupt/a1.ctl");
+	name_twice("msg/a1", "corrupt/a1.msg");
+	ck_assert_int_eq(spool_quarantine(sp, "a1", NULL, "for a test"), 0);
+	ck_assert_str_eq(spooldir_state("a1"), "S1");
+	ck_assert_uint_eq(spooldir_count("corrupt"), 2);
+}
+END_TEST
+
+/* Else cleaning would take the body, while nothing says any more that it belongs to something. */
+START_TEST(quarantine_has_the_body_safe_before_the_control_file)
+{
+	queue("a1");
+	fault_arm(0, FAULT_ONCE, 0);
+	ck_assert_int_eq(spool_quarantine(sp, "a1", NULL, "for a test"), 0);
+	ck_assert_uint_eq(fault_calls("fsync"), 2);
+	fault_disarm();
+}
+END_TEST
+
 START_TEST(quarantine_that_fails_leaves_it_in_the_queue)
 {
 	queue("a1");
-	for (unsigned n = 1; n <= 4; n++) { /* open, rename, rename, fsync */
-		fault_arm(n, FAULT_ONCE, EIO);
+	for (unsigned i = 0; i < 5; i++) {
+		/* open; rename, fsync of the body; rename, fsync when it is gone already */
+		static const unsigned calls[] = {1, 4, 5, 6, 7};
+
+		fault_arm(calls[i], FAULT_ONCE, EIO);
 		ck_assert_int_eq(spool_quarantine(sp, "a1", NULL, "for a test"), -1);
 		fault_disarm();
-		ck_assert_int_eq(spooldir_has("ctl/a1"), n < 4);
+		ck_assert_int_eq(spooldir_has("ctl/a1"), i < 4);
 	}
 	ck_assert_uint_eq(logcap_count("corrupt"), 0);
 }
@@ -1268,6 +1329,7 @@ opening_cases(void)
 	tcase_add_loop_test(tc, opening_makes_what_is_missing, 0, 3);
 	tcase_add_test(tc, what_is_there_is_not_made_again);
 	tcase_add_test(tc, the_parent_is_synced_and_must_exist);
+	tcase_add_test(tc, what_another_made_and_died_is_synced_before_the_ballast);
 	tcase_add_test(tc, a_spool_whose_name_cannot_be_synced_is_not_made);
 	tcase_add_test(tc, relative_names_work_and_chdir_does_not_matter);
 	tcase_add_test(tc, a_symlink_to_the_spool_is_the_administrators);
@@ -1320,6 +1382,8 @@ add_items(TCase *tc)
 	tcase_add_test(tc, finishing_takes_two_steps);
 	tcase_add_test(tc, quarantine_takes_both);
 	tcase_add_test(tc, quarantine_takes_no_body_of_another);
+	tcase_add_test(tc, quarantine_that_was_cut_short_is_finished);
+	tcase_add_test(tc, quarantine_has_the_body_safe_before_the_control_file);
 	tcase_add_test(tc, quarantine_that_fails_leaves_it_in_the_queue);
 }
 
