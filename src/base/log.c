@@ -27,8 +27,8 @@ static struct {
 	int fd; /* of SINK_FILE */
 	char ident[64], host[64];
 	bool verbose;
-	log_fn *fn, *trace_fn;
-	void *ctx, *trace_ctx;
+	log_fn *fn, *trace_fn, *relay;
+	void *ctx, *trace_ctx, *relay_ctx;
 } the_log;
 
 /* One write(2); a log that cannot be written is nothing to stop the mail for. */
@@ -78,6 +78,7 @@ log_open(const char *where, const char *ident)
 		close(the_log.fd);
 	if (the_log.sink == SINK_SYSLOG)
 		closelog();
+	the_log.relay = NULL;
 	the_log.sink = sink;
 	the_log.fd = fd;
 	str_copy(the_log.ident, sizeof(the_log.ident), ident);
@@ -86,6 +87,29 @@ log_open(const char *where, const char *ident)
 	if (sink == SINK_SYSLOG)
 		openlog(the_log.ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
 	return 0;
+}
+
+bool
+log_is_syslog(void)
+{
+	return the_log.sink == SINK_SYSLOG;
+}
+
+void
+log_relay(log_fn *fn, void *ctx)
+{
+	if (!log_is_syslog())
+		return;
+	closelog();
+	the_log.relay = fn;
+	the_log.relay_ctx = ctx;
+}
+
+void
+log_to_syslog(enum log_level level, const char *line)
+{
+	syslog(level == LOG_LEVEL_WARN ? LOG_WARNING : LOG_INFO, "%s%s",
+	    level == LOG_LEVEL_WARN ? "warning: " : "", line);
 }
 
 void
@@ -127,7 +151,10 @@ log_line(enum log_level level, const char *line)
 		log_stamped(the_log.fd, mark, line);
 		break;
 	case SINK_SYSLOG:
-		syslog(level == LOG_LEVEL_WARN ? LOG_WARNING : LOG_INFO, "%s%s", mark, line);
+		if (the_log.relay != NULL)
+			the_log.relay(the_log.relay_ctx, level, line);
+		else
+			log_to_syslog(level, line);
 		break;
 	}
 }

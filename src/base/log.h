@@ -29,8 +29,18 @@ enum log_level { LOG_LEVEL_INFO, LOG_LEVEL_WARN };
  */
 int log_open(const char *where, const char *ident);
 
-/* Tests: every finished line goes to fn instead (NULL: back to normal). */
 typedef void log_fn(void *ctx, enum log_level level, const char *line);
+
+/*
+ * Whoever may not open syslog's socket has somebody who does: from now on, and until the log is
+ * opened anew, fn gets the lines for syslog and hands them on to one who calls log_to_syslog(). fn
+ * NULL: syslog(3) again. Does nothing when the log is not syslog.
+ */
+bool log_is_syslog(void);
+void log_relay(log_fn *fn, void *ctx);
+void log_to_syslog(enum log_level level, const char *line);
+
+/* Tests: every finished line goes to fn instead (NULL: back to normal). */
 void log_capture(log_fn *fn, void *ctx);
 
 void log_info(const char *fmt, ...) LOG_PRINTF(1, 2);

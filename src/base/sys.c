@@ -2,6 +2,7 @@
 #include "base/sys.h"
 
 #include <sys/file.h>
+#include <sys/un.h>
 #if defined(__APPLE__)
 #include <sys/random.h>
 #endif
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* openat(2) is variadic; a table needs one type. */
@@ -17,6 +19,30 @@ static int
 libc_openat(int dir, const char *path, int flags, mode_t mode)
 {
 	return openat(dir, path, flags, mode);
+}
+
+static int
+libc_connect_path(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	size_t n = strlen(path);
+	int fd, err;
+
+	if (n >= sizeof(un.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(un.sun_path, path, n);
+	if ((fd = sys_socket(AF_UNIX, SOCK_STREAM)) == -1)
+		return -1;
+	/* one that is not at once goes on by itself */
+	if (sys.connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 ||
+	    errno == EINPROGRESS || errno == EINTR)
+		return fd;
+	err = errno;
+	sys.close(fd);
+	errno = err;
+	return -1;
 }
 
 static long long
@@ -50,9 +76,9 @@ libc_wall_ns(void)
 		.fchmod = fchmod, .linkat = linkat, .renameat = renameat, .unlinkat = unlinkat, \
 		.mkdirat = mkdirat, .mkfifoat = mkfifoat, .fdopendir = fdopendir, \
 		.readdir = readdir, .closedir = closedir, .socket = socket, .connect = connect, \
-		.bind = bind, .send = send, .recv = recv, .poll = poll, .getifaddrs = getifaddrs, \
-		.freeifaddrs = freeifaddrs, .mono_ns = libc_mono_ns, .wall_ns = libc_wall_ns, \
-		.getentropy = getentropy, \
+		.connect_path = libc_connect_path, .bind = bind, .send = send, .recv = recv, \
+		.poll = poll, .getifaddrs = getifaddrs, .freeifaddrs = freeifaddrs, \
+		.mono_ns = libc_mono_ns, .wall_ns = libc_wall_ns, .getentropy = getentropy, \
 	}
 
 const struct sys sys_libc = LIBC;

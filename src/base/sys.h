@@ -1,9 +1,10 @@
 /*
  * sys.h: the system calls that the spool and the network code make, as one table.
  *
- * Production uses libc's; tests replace single entries to fail, shorten, delay or redirect them.
+ * Production uses libc's (a confined process has connect_path done by a helper); tests replace
+ * single entries to fail, shorten, delay or redirect them.
  * It is the only seam for faults: whoever touches the spool or a socket calls through here. Every
- * entry has libc's own contract (-1 and errno). Sockets and files come back close-on-exec when the
+ * entry has libc's own contract (-1 and errno), or says it here. Sockets and files come back close-on-exec when the
  * caller asked for it with O_CLOEXEC; sys_socket() asks for nonblocking and close-on-exec itself.
  */
 #ifndef BASE_SYS_H
@@ -47,6 +48,8 @@ struct sys {
 	/* sockets */
 	int (*socket)(int domain, int type, int protocol);
 	int (*connect)(int fd, const struct sockaddr *to, socklen_t len);
+	/* A stream socket connected to that path, nonblocking and close-on-exec. */
+	int (*connect_path)(const char *path);
 	int (*bind)(int fd, const struct sockaddr *at, socklen_t len);
 	ssize_t (*send)(int fd, const void *buf, size_t n, int flags);
 	ssize_t (*recv)(int fd, void *buf, size_t n, int flags);

@@ -10,6 +10,7 @@
  */
 #include "net/conn.h"
 
+#include <sys/un.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -34,7 +35,7 @@ struct conn {
 	struct task report; /* CONN_OPEN or CONN_FAILED, when known at once; begins the handshake */
 	struct task pending; /* CONN_READY for bytes that wait inside TLS */
 	struct task reap; /* frees it, when closed */
-	int fd;
+	int fd; /* -1: a path that could not be connected to */
 	enum conn_state state;
 	int err;
 	bool reading, writing; /* wanted */
@@ -241,15 +242,23 @@ port_of(const struct sockaddr *to)
 	return 0;
 }
 
-/* 0 connected, EINPROGRESS, or why not. */
+/* *fd: the socket, -1: none. 0 connected, EINPROGRESS, or why not. */
 static int
-start(int fd, const struct sockaddr *to, socklen_t tolen, const struct sockaddr *from,
+start(int *fd, const struct sockaddr *to, socklen_t tolen, const struct sockaddr *from,
     socklen_t fromlen)
 {
-	set_options(fd, to->sa_family);
-	if (from != NULL && sys.bind(fd, from, fromlen) == -1)
+	if (to->sa_family == AF_UNIX)
+		*fd = sys.connect_path(((const struct sockaddr_un *)(const void *)to)->sun_path);
+	else
+		*fd = sys_socket(to->sa_family, SOCK_STREAM);
+	if (*fd == -1)
 		return errno;
-	if (sys.connect(fd, to, tolen) == 0)
+	set_options(*fd, to->sa_family);
+	if (to->sa_family == AF_UNIX)
+		return has_peer(*fd) ? 0 : EINPROGRESS;
+	if (from != NULL && sys.bind(*fd, from, fromlen) == -1)
+		return errno;
+	if (sys.connect(*fd, to, tolen) == 0)
 		return 0;
 	/* POSIX: a connect that was interrupted goes on by itself. */
 	return errno == EINTR ? EINPROGRESS : errno;
@@ -260,10 +269,12 @@ conn_connect(struct reactor *r, const struct sockaddr *to, socklen_t tolen,
     const struct sockaddr *from, socklen_t fromlen, conn_fn *fn, void *ctx)
 {
 	struct conn *c;
-	int fd = sys_socket(to->sa_family, SOCK_STREAM);
+	int fd, err = start(&fd, to, tolen, from, fromlen);
 
-	if (fd == -1)
+	if (fd == -1 && to->sa_family != AF_UNIX) {
+		errno = err;
 		return NULL;
+	}
 	c = xcalloc(1, sizeof(*c));
 	c->r = r;
 	c->fd = fd;
@@ -277,11 +288,10 @@ conn_connect(struct reactor *r, const struct sockaddr *to, socklen_t tolen,
 	task_init(&c->report, on_report, c);
 	task_init(&c->pending, on_pending, c);
 	task_init(&c->reap, on_reap, c);
-	c->err = start(fd, to, tolen, from, fromlen);
-	if (c->err == EINPROGRESS) {
-		c->err = 0;
+	if (err == EINPROGRESS) {
 		watch_add(r, &c->watch, fd, POLLOUT);
 	} else {
+		c->err = err;
 		task_queue(r, &c->report);
 	}
 	return c;
@@ -481,6 +491,7 @@ conn_close(struct conn **cp)
 	task_cancel(&c->report);
 	task_cancel(&c->pending);
 	tls_end(&c->tls, c->state == OPEN);
-	sys.close(c->fd);
+	if (c->fd != -1)
+		sys.close(c->fd);
 	task_queue(c->r, &c->reap);
 }

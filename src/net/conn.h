@@ -34,7 +34,7 @@ typedef void conn_fn(void *ctx, enum conn_event event);
 /*
  * Starts to connect; the outcome always comes through fn, later. Stream sockets to AF_INET, AF_INET6 or
  * AF_UNIX addresses; TCP_NODELAY is set. from (may be NULL) is the address to bind; if that fails it
- * is CONN_FAILED. NULL and errno when no socket could be had (EMFILE, ...).
+ * is CONN_FAILED. NULL and errno when no IP socket could be had (EMFILE, ...).
  */
 struct conn *conn_connect(struct reactor *r, const struct sockaddr *to, socklen_t tolen,
     const struct sockaddr *from, socklen_t fromlen, conn_fn *fn, void *ctx);
