@@ -29,7 +29,8 @@ TOP = src/sortie.c src/sortie_start.c src/sortie_background.c src/privilege.c \
 	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/route.c \
 	src/route_mx.c src/route_host.c src/route_address.c src/peer.c src/hosts.c src/dial.c \
 	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c \
-	src/bounce_letter.c src/bounce_original.c src/auth.c src/auth_file.c src/auth_command.c \
+	src/bounce_letter.c src/bounce_original.c src/auth.c src/auth_file.c src/auth_secret.c \
+	src/auth_helper.c src/auth_command.c src/helper.c src/helper_log.c src/helper_connect.c \
 	src/backoff.c src/mailq.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \
@@ -42,7 +43,7 @@ SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/log.c \
-	src/base/str.c src/base/clock.c src/base/verdict.c
+	src/base/str.c src/base/clock.c src/base/verdict.c src/base/packet.c src/base/descriptors.c
 
 # The users of OpenSSL. CRYPTO= on the command line leaves them out: all the rest as a library, for
 # a C library that OpenSSL has not been compiled for.

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "auth_command.h"
 #include "auth_file.h"
+#include "auth_secret.h"
 #include "base/alloc.h"
 #include "base/str.h"
 
@@ -20,8 +20,7 @@ static const char doing[] = "looking for credentials";
 
 struct fetch { /* one command of the file, run or running; kept for the run */
 	struct list link;
-	struct auth *auth;
-	struct command command;
+	struct secret secret;
 	char *line; /* the command line, its key */
 	struct list waiting; /* queries */
 };
@@ -35,7 +34,7 @@ struct auth {
 	char *env[ENV_MAX]; /* all that commands get */
 	size_t nenv;
 	struct list fetches;
-	struct reaper reaper;
+	struct secrets secrets;
 	size_t queries; /* under way */
 };
 
@@ -121,14 +120,14 @@ fill_in(struct auth_query *q, const struct fetch *f)
 	size_t size = q->size;
 	struct sasl_credentials c = q->c;
 
-	if (f->command.state == COMMAND_FAILED) {
+	if (f->secret.state == SECRET_FAILED) {
 		snprintf(why, sizeof(why),
 		    "%.*s %s; run by hand it must print the secret and end with 0",
-		    (int)strcspn(f->line, " \t"), f->line, f->command.why);
+		    (int)strcspn(f->line, " \t"), f->line, f->secret.why);
 		fail(q, why);
 		return;
 	}
-	c.secret = f->command.secret;
+	c.secret = f->secret.text;
 	keep(q, &c);
 	xwipe(old, size);
 	free(old);
@@ -161,18 +160,18 @@ find_fetch(struct auth *a, const char *line)
 	return NULL;
 }
 
+/* The helper finds the command by who wants it, as we have. */
 static struct fetch *
-start_fetch(struct auth *a, const char *line)
+start_fetch(struct auth *a, const char *line, const struct auth_want *w)
 {
 	struct fetch *f = xcalloc(1, sizeof(*f));
 
-	f->auth = a;
 	f->line = xstrdup(line);
 	list_init(&f->waiting);
 	list_init(&f->link);
 	list_add_tail(&a->fetches, &f->link);
-	command_init(&f->command, a->reactor, &a->reaper, on_fetched, f);
-	command_start(&f->command, line, a->env, AUTH_COMMAND_S);
+	secret_init(&f->secret, &a->secrets, on_fetched, f);
+	secret_ask(&f->secret, w);
 	return f;
 }
 
@@ -180,7 +179,7 @@ static void
 drop_fetch(struct fetch *f)
 {
 	list_remove(&f->link);
-	command_stop(&f->command);
+	secret_forget(&f->secret);
 	xwipe(f->line, strlen(f->line));
 	free(f->line);
 	free(f);
@@ -188,13 +187,13 @@ drop_fetch(struct fetch *f)
 
 /* Whether the answer is there already. */
 static bool
-fetch(struct auth *a, struct auth_query *q, const char *line)
+fetch(struct auth *a, struct auth_query *q, const char *line, const struct auth_want *w)
 {
 	struct fetch *f = find_fetch(a, line);
 
 	if (f == NULL)
-		f = start_fetch(a, line);
-	if (f->command.state == COMMAND_RUNNING) {
+		f = start_fetch(a, line, w);
+	if (f->secret.state == SECRET_ASKED) {
 		list_add_tail(&f->waiting, &q->link);
 		return false;
 	}
@@ -229,7 +228,7 @@ use_entry(
 	}
 	keep(q, &c);
 	if (e->command != NULL)
-		return fetch(a, q, e->command);
+		return fetch(a, q, e->command, w);
 	q->found = true;
 	return true;
 }
@@ -286,21 +285,6 @@ auth_lookup(struct auth *a, struct auth_query *q, const char *host, unsigned por
 		task_queue(a->reactor, &q->task);
 }
 
-/* A command that nobody waits for any more must not keep a run from ending. */
-static void
-drop_idle(struct auth *a)
-{
-	struct list *next;
-
-	for (struct list *pos = a->fetches.next; pos != &a->fetches; pos = next) {
-		struct fetch *f = list_item(pos, struct fetch, link);
-
-		next = pos->next;
-		if (f->command.state == COMMAND_RUNNING && list_empty(&f->waiting))
-			drop_fetch(f);
-	}
-}
-
 void
 auth_release(struct auth_query *q)
 {
@@ -312,10 +296,8 @@ auth_release(struct auth_query *q)
 	q->auth = NULL;
 	task_cancel(&q->task);
 	a->queries--;
-	if (list_linked(&q->link)) {
+	if (list_linked(&q->link))
 		list_remove(&q->link);
-		drop_idle(a);
-	}
 }
 
 /* --- all of it --- */
@@ -344,6 +326,22 @@ add_env(struct auth *a, const char *name, const char *value)
 	snprintf(a->env[a->nenv++], size, "%s=%s", name, value);
 }
 
+static bool
+has_command(const struct auth *a)
+{
+	const struct auth_want nobody = {.host = ""};
+	struct auth_text t = {.text = NULL};
+	struct auth_entry e;
+	char why[256];
+	bool has;
+
+	if (a->path != NULL && auth_file_read(&t, a->path, a->missing_ok, why, sizeof(why)) == 0)
+		auth_file_find(a->path, &t, &nobody, &e, why, sizeof(why));
+	has = t.ncommands > 0;
+	auth_file_free(&t);
+	return has;
+}
+
 struct auth *
 auth_new(struct reactor *r, const struct auth_options *o)
 {
@@ -353,15 +351,21 @@ auth_new(struct reactor *r, const struct auth_options *o)
 	a->path = o->path != NULL ? xstrdup(o->path) : NULL;
 	a->missing_ok = o->missing_ok;
 	list_init(&a->fetches);
-	reaper_init(&a->reaper, r);
 	/* Ours, not that of whoever called us. */
 	add_env(a, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	add_env(a, "LANG", "C.UTF-8");
 	add_env(a, "HOME", o->home);
 	add_env(a, "USER", o->user);
 	add_env(a, "LOGNAME", o->user);
+	secrets_init(&a->secrets, r,
+	    &(struct auth_helper){.path = a->path,
+		.env = a->env,
+		.show_errors = o->show_errors,
+		.limit_s = AUTH_COMMAND_S});
 	if (a->path != NULL)
 		forbid_core();
+	if (has_command(a))
+		secrets_begin(&a->secrets); /* if it fails now, whoever asks hears why */
 	return a;
 }
 
@@ -377,7 +381,7 @@ auth_free(struct auth **ap)
 	*ap = NULL;
 	while (!list_empty(&a->fetches))
 		drop_fetch(list_item(a->fetches.next, struct fetch, link));
-	reaper_end(&a->reaper);
+	secrets_end(&a->secrets);
 	for (size_t i = 0; i < a->nenv; i++)
 		free(a->env[i]);
 	free(a->path);
@@ -418,6 +422,12 @@ auth_has(const struct auth *a, const char *host, unsigned port, const char *user
 	return has;
 }
 
+bool
+auth_wants_helper(const struct auth *a)
+{
+	return a->secrets.refused;
+}
+
 void
 auth_new_run(struct auth *a)
 {
@@ -427,7 +437,7 @@ auth_new_run(struct auth *a)
 		struct fetch *f = list_item(pos, struct fetch, link);
 
 		next = pos->next;
-		if (f->command.state != COMMAND_RUNNING)
+		if (f->secret.state != SECRET_ASKED)
 			drop_fetch(f);
 	}
 }

@@ -25,8 +25,9 @@
  * A command is run by the effective user, without a shell: its words are separated by blanks, '...'
  * and "..." keep blanks together, \ takes the next character as it is; the path is absolute. It
  * gets PATH, HOME, USER, LOGNAME and LANG, the root directory, /dev/null as standard input and (but
- * with -v) standard error, a process group of its own, and AUTH_COMMAND_S seconds. It must exit
+ * where show_errors) standard error, a process group of its own, and AUTH_COMMAND_S seconds. It must exit
  * with 0. It is run once a run of the queue, and what came of it, good or bad, is kept until the next.
+ * A process of its own runs them (auth_helper.h), forked by auth_new() when the file has any.
  *
  * No text made here, for log or people, holds anything of the file but host names, user names and
  * the paths of commands.
@@ -48,11 +49,12 @@ struct auth_options {
 	const char *path; /* of the file; NULL: none, every lookup finds nothing */
 	bool missing_ok; /* a file that does not exist is an empty one */
 	const char *home, *user; /* the effective user's, for commands; NULL: they get none */
+	bool show_errors; /* what commands say on their standard error goes to ours */
 };
 
 struct auth;
 
-/* From now on this process leaves no core dump behind, nor do its children. */
+/* From now on this process leaves no core dump behind, nor do its children. Before OpenSSL is used. */
 struct auth *auth_new(struct reactor *r, const struct auth_options *o);
 /* Every query has been released; not from within an auth_fn. Commands still running are killed. */
 void auth_free(struct auth **a);
@@ -61,6 +63,11 @@ void auth_free(struct auth **a);
 int auth_check(const struct auth *a, char *why, size_t whysize);
 /* At start: whether the file has credentials for that server. user as in auth_lookup(). */
 bool auth_has(const struct auth *a, const char *host, unsigned port, const char *user);
+/*
+ * A command had to be run and no process could be started for it: a confined runner whose file had no
+ * command before. It should begin anew.
+ */
+bool auth_wants_helper(const struct auth *a);
 /* A new run begins: commands are run again when somebody asks. Not from within an auth_fn. */
 void auth_new_run(struct auth *a);
 

@@ -91,7 +91,7 @@ reaper_end(struct reaper *p)
  * shell script would otherwise run as whoever called us.
  */
 LOG_NORETURN static void
-become(char *const *argv, char *const *env, int out, int null, bool verbose)
+become(char *const *argv, char *const *env, int out, int null)
 {
 	static const int ours[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXFSZ, SIGCHLD};
 	sigset_t none;
@@ -103,8 +103,7 @@ become(char *const *argv, char *const *env, int out, int null, bool verbose)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (setregid(getegid(), getegid()) == -1 || setreuid(geteuid(), geteuid()) == -1)
 		_exit(126);
-	if (dup2(null, 0) == -1 || dup2(out, 1) == -1 || (!verbose && dup2(null, 2) == -1) ||
-	    chdir("/") == -1)
+	if (dup2(null, 0) == -1 || dup2(out, 1) == -1 || chdir("/") == -1)
 		_exit(126);
 	execve(argv[0], argv, env);
 	_exit(errno == ENOENT ? 127 : 126); /* as a shell says it */
@@ -144,7 +143,7 @@ spawn(char *const *argv, char *const *env, pid_t *pid)
 	}
 	*pid = fork();
 	if (*pid == 0)
-		become(argv, env, fds[1], null, log_is_verbose());
+		become(argv, env, fds[1], null);
 	err = errno;
 	if (*pid > 0)
 		setpgid(*pid, *pid); /* the child does it too: whoever comes first */

@@ -317,6 +317,7 @@ auth_file_find(const char *name, struct auth_text *t, const struct auth_want *w,
 		       !str_eqi(word, "default"))
 			set_field(&r, word, &one);
 		check_entry(&r, &one);
+		t->ncommands += one.command != NULL;
 		if (!fits(&one, w) || found || (one.host == NULL && any))
 			continue;
 		*e = one;

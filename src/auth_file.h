@@ -12,6 +12,7 @@ enum { AUTH_FILE_MAX = 65536, AUTH_WORDS_MAX = 64 };
 struct auth_text { /* a file's content; wiped by auth_file_free() */
 	char *text; /* n bytes and one more */
 	size_t n;
+	size_t ncommands; /* how many entries have one; after auth_file_find() */
 };
 
 struct auth_entry { /* strings point into the text */

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "privilege.h"
 
 enum {
 	FILES_RESERVED = 40, /* descriptors: the spool, the log, standard ones, some air */
@@ -100,6 +102,13 @@ open_tls(struct network *n, struct spool *sp)
 	return EX_OK;
 }
 
+/* What a password manager says is for root and the spool's owner, whoever else may watch. */
+static bool
+caller_is_trusted(void)
+{
+	return privilege_caller() == 0 || privilege_caller() == geteuid();
+}
+
 static int
 open_auth(struct network *n)
 {
@@ -109,6 +118,7 @@ open_auth(struct network *n)
 	    .missing_ok = c->auth_missing_ok,
 	    .home = c->home,
 	    .user = c->user,
+	    .show_errors = log_is_verbose() && caller_is_trusted(),
 	};
 	char why[512];
 

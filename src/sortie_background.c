@@ -4,68 +4,15 @@
 #include "sortie_background.h"
 
 #include <sys/types.h>
-#include <sys/resource.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "runner.h"
-
-static void
-to_dev_null(void)
-{
-	int fd = open("/dev/null", O_RDWR);
-
-	if (fd < 0)
-		return;
-	for (int i = 0; i <= 2; i++)
-		dup2(fd, i);
-	if (fd > 2)
-		close(fd);
-}
-
-/* It has come through an exec, and whatever we open is closed by one: that tells them apart. */
-static bool
-is_inherited(int fd)
-{
-	int flags = fcntl(fd, F_GETFD);
-
-	return flags != -1 && (flags & FD_CLOEXEC) == 0;
-}
-
-/*
- * What the submitter's caller had open besides: whoever reads the other end of a pipe would wait for
- * us. poll(2) says of many descriptors at once which of them are open.
- */
-static void
-close_inherited(int keep)
-{
-	enum { BATCH = 256, FD_MAX = 65536 };
-	struct pollfd p[BATCH];
-	struct rlimit rl;
-	int end = FD_MAX;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < FD_MAX)
-		end = (int)rl.rlim_cur;
-	for (int first = 3; first < end; first += BATCH) {
-		int n = end - first < BATCH ? end - first : BATCH;
-
-		for (int i = 0; i < n; i++)
-			p[i] = (struct pollfd){.fd = first + i};
-		if (poll(p, (nfds_t)n, 0) < 0)
-			continue;
-		for (int i = 0; i < n; i++)
-			if ((p[i].revents & POLLNVAL) == 0 && p[i].fd != keep &&
-			    is_inherited(p[i].fd))
-				close(p[i].fd);
-	}
-}
 
 /*
  * The background child delivers mail of its own user until none is left. It is detached before the
@@ -93,8 +40,9 @@ deliver_as_child(struct spool *sp, struct config *config, long long uid, int loc
 		setsid();
 		if (chdir("/") != 0)
 			log_warn("cannot change to /: %s", strerror(errno));
-		to_dev_null();
-		close_inherited(ready[1]);
+		descriptors_to_null(false);
+		/* whoever reads the other end of a pipe that the caller had open would wait for us */
+		descriptors_close(ready[1], true);
 		close(ready[1]); /* the parent may go */
 		log_verbose(false);
 		_exit(runner_run(&o));

@@ -410,10 +410,22 @@ net_next_ms(void)
 	return next;
 }
 
+static bool
+net_knows(int fd)
+{
+	uint64_t id = socket_id(fd);
+
+	list_each (l, &net.ends) {
+		if (list_item(l, struct net_end, link)->peer == id)
+			return true;
+	}
+	return false;
+}
+
 void
 net_fake_install(void)
 {
-	static const struct vclock_world world = {net_service, net_next_ms};
+	static const struct vclock_world world = {net_service, net_next_ms, net_knows};
 
 	list_init(&net.places);
 	list_init(&net.ends);

@@ -1,18 +1,18 @@
 /* vclock.c: the virtual clock and the poll(2) that drives it. */
 #include "vclock.h"
 
-#include <sys/wait.h>
+#include <sys/stat.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/sys.h"
 
-enum { CHILD_POLL_MS = 2, CHILD_POLLS = 5000 };
+enum { PROCESS_POLL_MS = 2, PROCESS_POLLS = 5000 };
 
 static struct {
-	bool waits_for_children;
-	int polls; /* left for children */
+	bool waits_for_processes;
+	int polls; /* left for them */
 	long long mono_ns, wall_offset_ns;
 	const struct vclock_world *world;
 } vc;
@@ -29,14 +29,19 @@ vclock_wall_ns(void)
 	return vc.mono_ns + vc.wall_offset_ns;
 }
 
-/* Children live in real time. One that has ended is seen by whoever looks for it, in virtual time. */
+/* Other processes live in real time: whether one of these is where one answers. */
 static bool
-child_runs(void)
+process_is_awaited(const struct pollfd *fds, nfds_t n)
 {
-	siginfo_t si = {0};
+	struct stat st;
 
-	return vc.waits_for_children && vc.polls > 0 &&
-	       waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid == 0;
+	if (!vc.waits_for_processes || vc.polls == 0 || vc.world == NULL)
+		return false;
+	for (nfds_t i = 0; i < n; i++)
+		if (fds[i].fd >= 0 && fstat(fds[i].fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		    !vc.world->knows(fds[i].fd))
+			return true;
+	return false;
 }
 
 /*
@@ -57,9 +62,9 @@ vclock_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 		ready = sys_libc.poll(fds, n, 0);
 		if (ready != 0 || vclock_ms() >= limit)
 			return ready;
-		if (child_runs()) {
+		if (process_is_awaited(fds, n)) {
 			vc.polls--;
-			if ((ready = sys_libc.poll(fds, n, CHILD_POLL_MS)) != 0)
+			if ((ready = sys_libc.poll(fds, n, PROCESS_POLL_MS)) != 0)
 				return ready;
 			continue;
 		}
@@ -81,7 +86,7 @@ vclock_install(int64_t wall_s)
 	vc.mono_ns = 1000000LL * 1000000;
 	vc.wall_offset_ns = wall_s * 1000000000 - vc.mono_ns;
 	vc.world = NULL;
-	vc.waits_for_children = false;
+	vc.waits_for_processes = false;
 	sys.mono_ns = vclock_mono_ns;
 	sys.wall_ns = vclock_wall_ns;
 	sys.poll = vclock_poll;
@@ -106,10 +111,10 @@ vclock_advance(int64_t ms)
 }
 
 void
-vclock_waits_for_children(void)
+vclock_waits_for_processes(void)
 {
-	vc.waits_for_children = true;
-	vc.polls = CHILD_POLLS;
+	vc.waits_for_processes = true;
+	vc.polls = PROCESS_POLLS;
 }
 
 void

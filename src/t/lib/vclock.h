@@ -16,15 +16,17 @@ void vclock_install(int64_t wall_s); /* seconds since 1970 at which the clock st
 int64_t vclock_ms(void); /* monotonic; starts at 1,000,000 */
 int64_t vclock_wall_s(void);
 void vclock_advance(int64_t ms);
-/* From now on time does not pass while a child process runs, within reason: real seconds, ten. */
-void vclock_waits_for_children(void);
+/* From now on time does not pass while the program waits for a socket that the world does not know,
+ * another process has its other end, within reason: real seconds, ten. */
+void vclock_waits_for_processes(void);
 void vclock_step_wall(int64_t s); /* somebody sets the wall clock; the monotonic one goes on */
 
 /* What else acts when time passes: does what is due now and returns whether there was anything;
- * the time of the next act, INT64_MAX: none. */
+ * the time of the next act, INT64_MAX: none; whether it has the other end of that socket. */
 struct vclock_world {
 	bool (*service)(void);
 	int64_t (*next_ms)(void);
+	bool (*knows)(int fd);
 };
 void vclock_world(const struct vclock_world *w); /* NULL: none */
 

@@ -562,7 +562,7 @@ story_begin(struct story *s)
 	    s->dir, s->dir);
 	/* Ahead of the kernel's clock, which gives new files their times: none is from the future. */
 	vclock_install(time(NULL) + 3600);
-	vclock_waits_for_children();
+	vclock_waits_for_processes();
 	net_fake_install();
 	logcap_start();
 	sys.getentropy = seeded_getentropy;

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,6 +305,7 @@ teardown(void)
 	auth_free(&a);
 	timer_disarm(r, &guard);
 	ck_assert(!reactor_turn(r)); /* nothing is left in it */
+	ck_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 	reactor_free(&r);
 	unlink(path);
 	rmdir(dir);
@@ -549,20 +551,6 @@ use_script(const char *script)
 	write_file(path, 0600, content);
 }
 
-static bool
-no_children(void)
-{
-	return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD;
-}
-
-static void
-turn_until_no_children(void)
-{
-	/* Their end makes nothing ready, but the reaper's timer fires. */
-	while (!no_children())
-		reactor_turn(r);
-}
-
 static const struct {
 	const char *script, *secret;
 } outputs[] = {
@@ -603,7 +591,25 @@ START_TEST(first_line_is_the_secret)
 	ck_assert_str_eq(g->secret, outputs[_i].secret);
 	ck_assert_str_eq(g->user, "me");
 	ck_assert_str_eq(q[0].c.host, "a");
-	ck_assert(no_children());
+}
+END_TEST
+
+START_TEST(what_commands_say_is_shown_where_told)
+{
+	const struct auth_options o = {.path = path, .show_errors = true};
+	int err[2], old_err = dup(2);
+	char said[16] = "";
+
+	ck_assert_int_eq(pipe(err), 0);
+	dup2(err[1], 2);
+	close(err[1]);
+	use_script("echo oops >&2; echo s3cret");
+	auth_free(&a);
+	a = auth_new(r, &o);
+	look_up("a", NULL);
+	dup2(old_err, 2);
+	ck_assert_int_eq(read(err[0], said, sizeof(said) - 1), 5);
+	ck_assert_str_eq(said, "oops\n");
 }
 END_TEST
 
@@ -628,7 +634,6 @@ START_TEST(commands_that_go_wrong)
 	fails("a", NULL, troubles[_i].why);
 	ck_assert(str_has_i(got[0].text, "/bin/sh "));
 	ck_assert(!str_has_i(got[0].text, "s3cret"));
-	turn_until_no_children();
 }
 END_TEST
 
@@ -638,17 +643,18 @@ START_TEST(command_that_is_not_there)
 	fails("a", NULL, "/nonexistent/pass was not found");
 	write_file(path, 0600, "machine a login me command /etc/passwd\n");
 	fails("a", NULL, "/etc/passwd cannot be executed");
-	turn_until_no_children();
 }
 END_TEST
 
 static int
-no_pipe(void)
+no_pair(void)
 {
 	struct rlimit l;
+	int next = dup(0);
 
+	close(next);
 	getrlimit(RLIMIT_NOFILE, &l);
-	l.rlim_cur = 4;
+	l.rlim_cur = (rlim_t)next + 1;
 	return setrlimit(RLIMIT_NOFILE, &l);
 }
 
@@ -656,17 +662,17 @@ START_TEST(command_that_cannot_be_started)
 {
 	struct rlimit l;
 
-	write_file(path, 0600, "machine a login me command /bin/true\n");
+	write_file(path, 0600, "machine a login me command \"/bin/echo s3cret\"\n");
 	getrlimit(RLIMIT_NOFILE, &l);
-	ask(0, "a", NULL); /* the file is read; then no descriptor is left for the next */
-	ck_assert(wait_for(0)->failed);
-	auth_new_run(a);
-	auth_release(&q[0]);
-	ck_assert_int_eq(no_pipe(), 0);
-	ask(0, "a", NULL);
+	ck_assert_int_eq(no_pair(), 0);
+	ask(0, "a", NULL); /* the file can be read; then there is a descriptor too few */
 	setrlimit(RLIMIT_NOFILE, &l);
 	ck_assert(wait_for(0)->failed);
-	ck_assert_msg(str_has_i(got[0].text, "open files"), "%s", got[0].text);
+	ck_assert_msg(
+	    str_has_i(got[0].text, "cannot be started: Too many open files"), "%s", got[0].text);
+	ck_assert(auth_wants_helper(a));
+	auth_new_run(a);
+	ck_assert_str_eq(look_up("a", NULL)->secret, "s3cret");
 }
 END_TEST
 
@@ -751,42 +757,61 @@ START_TEST(signals_are_as_a_program_expects_them)
 	signal(SIGPIPE, SIG_IGN);
 	use_script("kill -PIPE $$; echo survived");
 	fails("a", NULL, "killed by signal 13");
-	turn_until_no_children();
 }
 END_TEST
 
 /* --- commands, with the clock running ahead --- */
 
-static int held[2]; /* a pipe whose writing end all descendants have */
+static int held; /* a FIFO that all descendants have open for writing */
+static char held_path[64];
 
 static void
 setup_limit(void)
 {
+	char script[256];
+
 	setup_virtual();
-	ck_assert_int_eq(pipe(held), 0);
-	write_file(path, 0600,
-	    "machine a login me command \"/bin/sh -c '/bin/sleep 1000 & /bin/sleep 1000 & "
-	    "wait'\"\n");
+	snprintf(held_path, sizeof(held_path), "%s/held", dir);
+	ck_assert_int_eq(mkfifo(held_path, 0600), 0);
+	held = open(held_path, O_RDONLY | O_NONBLOCK);
+	ck_assert_int_ge(held, 0);
+	snprintf(script, sizeof(script),
+	    "exec >%s; echo running; /bin/sleep 1000 & /bin/sleep 1000 & wait", held_path);
+	use_script(script);
+}
+
+/* In the kernel's time: the command runs. */
+static void
+wait_until_it_runs(void)
+{
+	struct pollfd p = {.fd = held, .events = POLLIN};
+	char said[16];
+
+	ck_assert_int_eq(poll(&p, 1, 20000), 1);
+	ck_assert_int_eq(read(held, said, sizeof(said)), 8);
 }
 
 /* The end of all of them, in the kernel's time: nobody waits a thousand seconds for it. */
 static void
 teardown_limit(void)
 {
-	char c;
+	struct pollfd p = {.fd = held};
+	char said[16];
 
-	close(held[1]);
-	ck_assert_int_eq(read(held[0], &c, 1), 0);
-	close(held[0]);
-	while (waitpid(-1, NULL, 0) > 0)
-		;
 	teardown();
+	while (read(held, said, sizeof(said)) != 0)
+		ck_assert_int_eq(poll(&p, 1, 20000), 1);
+	close(held);
+	unlink(held_path);
+	rmdir(dir);
 }
 
 START_TEST(command_that_takes_too_long)
 {
 	int64_t start = vclock_ms();
 
+	ask(1, "a", NULL);
+	wait_until_it_runs();
 	fails("a", NULL, "took too long");
 	ck_assert_int_eq(vclock_ms() - start, AUTH_COMMAND_S * 1000);
 }
@@ -809,20 +834,28 @@ START_TEST(others_are_served_while_a_command_hangs)
 }
 END_TEST
 
+/* It goes on, so that whoever asks next does not start it a second time. */
 START_TEST(nobody_waits_any_more)
 {
+	char said[16];
+
 	ask(0, "a", NULL);
 	ask(1, "a", NULL);
+	wait_until_it_runs();
 	auth_release(&q[0]);
-	auth_release(&q[1]); /* killed now */
+	auth_release(&q[1]);
+	auth_new_run(a);
+	ask(2, "a", NULL);
+	ck_assert(wait_for(2)->failed);
 	ck_assert_int_eq(got[0].count + got[1].count, 0);
-	ck_assert_int_lt(vclock_ms(), 1000000 + AUTH_COMMAND_S * 1000);
+	ck_assert_int_eq(read(held, said, sizeof(said)), -1);
 }
 END_TEST
 
 START_TEST(freed_while_it_runs_for_nobody)
 {
 	ask(0, "a", NULL);
+	wait_until_it_runs();
 	auth_release(&q[0]);
 	auth_free(&a);
 }
@@ -865,6 +898,7 @@ suite_auth(void)
 	    t, first_line_is_the_secret, 0, (int)(sizeof(outputs) / sizeof(outputs[0])));
 	tcase_add_loop_test(
 	    t, commands_that_go_wrong, 0, (int)(sizeof(troubles) / sizeof(troubles[0])));
+	tcase_add_test(t, what_commands_say_is_shown_where_told);
 	tcase_add_test(t, command_that_is_not_there);
 	tcase_add_test(t, command_that_cannot_be_started);
 	tcase_add_test(t, command_runs_once_a_run);
