@@ -4,14 +4,15 @@
 #	make check      builds and runs every test (installs what is missing, when root)
 #	make demo       shows mail leaving a real spool over real sockets
 #
-# Set on the command line if need be: CC, CFLAGS, LDFLAGS, SPOOLDIR, SYSCONFDIR, BUILD (where
-# everything goes), J (how many jobs the test targets may run at once).
+# Set on the command line if need be: CC, CFLAGS, LDFLAGS, SPOOLDIR, SYSCONFDIR, SORTIEUSER (whose
+# the spool is), BUILD (where everything goes), J (how many jobs the test targets may run at once).
 
 CC = cc
 CFLAGS = -O2 -g
 LDFLAGS =
 SPOOLDIR = /var/spool/sortie
 SYSCONFDIR = /etc/sortie
+SORTIEUSER = sortie
 BUILD = build
 J = 2
 
@@ -90,12 +91,18 @@ LIBS != sh src/t/lib/features.sh --libs $(CC)
 CHECK_CFLAGS != pkg-config --cflags check 2>/dev/null || true
 CHECK_LIBS != pkg-config --libs check 2>/dev/null || echo -lcheck -lm -lpthread
 
+# What compiler and linker can do against attacks.
+HARDEN != sh src/t/lib/features.sh --harden "$(CC)" "$(CFLAGS) $(LDFLAGS)"
+HARDEN_LINK != sh src/t/lib/features.sh --harden-link "$(CC)" "$(CFLAGS) $(LDFLAGS)"
+
+PATHS = -DSPOOLDIR='"$(SPOOLDIR)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DSORTIEUSER='"$(SORTIEUSER)"'
 COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES) $(CHECK_CFLAGS) \
-	-DSPOOLDIR='"$(SPOOLDIR)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' $(CFLAGS) -MMD -MP -c
+	$(PATHS) $(HARDEN) $(CFLAGS) -MMD -MP -c
 
 # For every source a rule that compiles it, and the lists OBJ_LIB, OBJ_TESTS, ...: rules.sh writes
 # them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
-RULES != sh src/t/lib/rules.sh $(BUILD) "$(CC) $(FEATURES) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR)" \
+RULES != sh src/t/lib/rules.sh $(BUILD) \
+	"$(CC) $(FEATURES) $(HARDEN) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR) $(SORTIEUSER)" \
 	MAIN src/main.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(LOCAL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c src/t/fuzz/slow_input.c \
 	REPLAY src/t/fuzz/replay.c LIBFUZZER src/t/fuzz/libfuzzer.c \
@@ -119,7 +126,7 @@ sortie: $(BUILD)/sortie
 	ln -sf $(BUILD)/sortie sortie
 
 $(BUILD)/sortie: $(OBJ_MAIN) $(BUILD)/libsortie.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_MAIN) $(BUILD)/libsortie.a $(LIBS)
+	$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $@ $(OBJ_MAIN) $(BUILD)/libsortie.a $(LIBS)
 
 $(BUILD)/libsortie.a: $(OBJ_LIB) $(OBJ_CRYPTO)
 	rm -f $@
@@ -147,7 +154,7 @@ tests: $(BUILD)/sortie $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD
 	$(BUILD)/kill $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports $(BUILD)/fuzz-replay
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: suites whole kill fuzz-smoke
+run-check: suites whole kill fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -159,6 +166,10 @@ whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
 kill: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
+
+# The program is built as it was meant to be.
+hardened: $(BUILD)/sortie
+	@sh src/t/lint/hardened.sh $(BUILD)/sortie
 
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports
@@ -262,6 +273,6 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all check run-check tests suites whole kill interop kill-test bench demo check-asan check-ubsan \
+.PHONY: all check run-check tests suites whole kill hardened interop kill-test bench demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean
