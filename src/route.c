@@ -255,13 +255,15 @@ route_advance(struct route *rt)
 			if (rt->over)
 				break;
 		}
+		if (leg_hops_full(rt, l)) { /* what it would lead to is not even looked up */
+			leg_free(l);
+			continue;
+		}
 		if (l->state == LEG_IDLE)
 			start_leg(l);
 		if (l->state != LEG_READY || rt->nhops >= rt->want)
 			return;
-		if (leg_hops_full(rt, l))
-			leg_free(l);
-		else if (l->kind == LEG_PATH)
+		if (l->kind == LEG_PATH)
 			leg_take_path(l);
 		else
 			leg_take_addresses(l);

@@ -393,6 +393,49 @@ START_TEST(a_dead_site_is_parked_once)
 }
 END_TEST
 
+/*
+ * Somebody who wants to keep a queue busy names a thousand hosts in MX records, or a thousand addresses
+ * of one (a TCP answer), and they take connections and say nothing, or do not even answer.
+ */
+START_TEST(a_thousand_exchanges_and_each_a_tarpit)
+{
+	enum { MANY = 1000 };
+	bool one_host = (_i & 1) != 0, silent = (_i & 2) != 0;
+	struct smtp_fake *f = server("203.0.113.1:25", "on CONNECT silence");
+	char line[128], address[64];
+	size_t tried = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(address, sizeof(address), "198.18.%u.%u:25", i / 250, i % 250 + 1);
+		if (silent)
+			net_fake_down(address, 0);
+		else
+			smtp_fake_serve(f, address);
+		snprintf(line, sizeof(line), "evil.net MX %u m%u.evil.net", one_host ? 1 : i + 1,
+		    one_host ? 0 : i);
+		if (i == 0 || !one_host)
+			ck_assert(dns_fake_add(&zone, line));
+		address[strlen(address) - 3] = '\0';
+		snprintf(line, sizeof(line), "m%u.evil.net A %s", one_host ? 0 : i, address);
+		ck_assert(dns_fake_add(&zone, line));
+	}
+	start();
+	post_many("evil.net", 100);
+	finish(5 * 300 + 60); /* five greetings are waited for, RFC 5321 4.5.3.2.1 */
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(address, sizeof(address), "198.18.%u.%u:25", i / 250, i % 250 + 1);
+		tried += net_fake_connects(address) > 0;
+		ck_assert_uint_le(net_fake_connects(address), 2);
+	}
+	ck_assert_uint_gt(tried, 0);
+	ck_assert_uint_le(tried, 5);
+	ck_assert_uint_le(zone.queries, 1 + 1 + 2 * 6); /* MX twice, by UDP and TCP */
+	ck_assert_uint_eq(sent(), 0);
+	for (size_t i = 0; i < nletters; i++)
+		ck_assert_int_eq(letters[i].verdict.fate, FATE_RETRY);
+}
+END_TEST
+
 START_TEST(a_dead_address_is_known_to_other_sites)
 {
 	net_fake_down("192.0.2.1:25", ECONNREFUSED);
@@ -731,6 +774,7 @@ suite_site(void)
 	tcase_add_test(tc, a_large_site_gives_up_its_place_now_and_then);
 	tcase_add_test(tc, more_sites_than_sessions);
 	tcase_add_test(tc, a_dead_site_is_parked_once);
+	tcase_add_loop_test(tc, a_thousand_exchanges_and_each_a_tarpit, 0, 4);
 	tcase_add_test(tc, a_dead_address_is_known_to_other_sites);
 	tcase_add_test(tc, no_such_domain_fails_now_and_later);
 	tcase_add_test(tc, unreachable_v6_does_not_hide_the_refusal);
