@@ -3,9 +3,11 @@
 #	make            builds ./sortie
 #	make check      builds and runs every test (installs what is missing, when root)
 #	make demo       shows mail leaving a real spool over real sockets
+#	make install    puts it where programs find it; make uninstall
 #
 # Set on the command line if need be: CC, CFLAGS, LDFLAGS, SPOOLDIR, SYSCONFDIR, SORTIEUSER (whose
-# the spool is), BUILD (where everything goes), J (how many jobs the test targets may run at once).
+# the spool is), PREFIX, SBINDIR, BINDIR, DESTDIR, BUILD (where everything goes), J (how many jobs the
+# test targets may run at once).
 
 CC = cc
 CFLAGS = -O2 -g
@@ -13,6 +15,10 @@ LDFLAGS =
 SPOOLDIR = /var/spool/sortie
 SYSCONFDIR = /etc/sortie
 SORTIEUSER = sortie
+PREFIX = /usr/local
+SBINDIR = $(PREFIX)/sbin
+BINDIR = $(PREFIX)/bin
+DESTDIR =
 BUILD = build
 J = 2
 
@@ -111,7 +117,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	TLSSINK src/t/bench/tlssink.c BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
-	src/t/whole/whole_tls.c \
+	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PORTS src/t/interop/ports.c \
 	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \
@@ -215,6 +221,17 @@ FAULTKIT = $(OBJ_FAULTKIT) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
 $(BUILD)/cut: $(OBJ_CUT) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(FAULTKIT) $(LIBS)
 
+INSTALL = PROGRAM=$(BUILD)/sortie DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SBINDIR="$(SBINDIR)" \
+	BINDIR="$(BINDIR)" SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
+	SORTIEUSER="$(SORTIEUSER)" CC="$(CC)" sh src/install.sh
+
+# Into PREFIX, or below DESTDIR for a package; says what it cannot do.
+install: $(BUILD)/sortie
+	@$(INSTALL) install
+
+uninstall:
+	@$(INSTALL) uninstall
+
 demo:
 	@CC="$(CC)" sh src/t/lib/deps.sh
 	@$(MAKE) -s -j $(J) all $(BUILD)/world
@@ -273,6 +290,6 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all check run-check tests suites whole kill hardened interop kill-test bench demo check-asan check-ubsan \
+.PHONY: all install uninstall check run-check tests suites whole kill hardened interop kill-test bench demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean

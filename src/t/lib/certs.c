@@ -13,7 +13,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum flaw { FINE, EXPIRED, NOT_YET, SELF_SIGNED, NO_INTERMEDIATE, UNKNOWN_CA, BY_A_SERVER };
+enum flaw {
+	FINE,
+	EXPIRED,
+	NOT_YET,
+	SELF_SIGNED,
+	NO_INTERMEDIATE,
+	UNKNOWN_CA,
+	BY_A_SERVER,
+	CONTROL_BYTES
+};
 
 struct kind {
 	const char *name, *key, *san; /* san NULL: the common name alone */
@@ -43,6 +52,7 @@ static const struct kind kinds[] = {
     {"by-a-server", "P-256", MX, BY_A_SERVER},
     {"address", "P-256", "IP:192.0.2.1, IP:2001:db8::1", FINE},
     {"address-as-name", "P-256", "DNS:192.0.2.1", FINE},
+    {"control-bytes", "P-256", "DNS:\x1b[31m.example, DNS:two\r\nstatus=sent", CONTROL_BYTES},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -50,7 +60,7 @@ enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 const char *const certs_names[KINDS + 1] = {"good", "rsa", "rsa1024", "ed25519", "p384", "expired",
     "not-yet", "self-signed", "wrong-name", "common-name-only", "wildcard", "wildcard-two-labels",
     "wildcard-elsewhere", "wildcard-partial", "wildcard-of-parent", "no-intermediate", "unknown-ca",
-    "by-a-server", "address", "address-as-name", NULL};
+    "by-a-server", "address", "address-as-name", "control-bytes", NULL};
 
 struct pair { /* who can issue */
 	X509 *cert;
@@ -184,7 +194,9 @@ static void
 make_kind(const char *dir, const struct kind *k, const struct pair *by, X509 *above)
 {
 	bool self = k->flaw == SELF_SIGNED;
-	struct pair p = new_cert("mx.example.org", k->key, self ? NULL : by);
+	const char *common =
+	    k->flaw == CONTROL_BYTES ? "\x1b]0;me\x07\r\nstatus=sent" : "mx.example.org";
+	struct pair p = new_cert(common, k->key, self ? NULL : by);
 	FILE *f = open_pem(dir, k->name);
 
 	if (k->san != NULL)
