@@ -1,0 +1,183 @@
+#!/bin/sh
+# install.sh install | uninstall: what make install and make uninstall do.
+#
+# Installs PROGRAM as sortie, setuid and setgid to SORTIEUSER, the names it is called by beside it,
+# and makes the spool (0700, his) and the configuration's directory. All of these come in the
+# environment: PROGRAM PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR SORTIEUSER CC, and DESTDIR, below
+# which a package is built: then no user is made and nothing gets an owner. What cannot be done is
+# said, with the command that does it, and the rest is done. What is there of a configuration or a
+# spool is left alone; uninstall leaves both.
+umask 022
+program=$SBINDIR/sortie
+user=$SORTIEUSER
+todo=
+bad=0
+
+# Whether we can do what only root can.
+live() {
+	[ "$(id -u)" = 0 ] && [ -z "$DESTDIR" ]
+}
+
+# Done, or put on the list.
+as_root() { # command...
+	live && "$@" && return
+	todo="$todo	$*
+"
+}
+
+must() { # command...
+	"$@" && return
+	bad=1
+}
+
+known() { # user
+	case $1 in
+	*[!0-9]*) id -u "$1" > /dev/null 2>&1 ;;
+	esac
+}
+
+make_user() {
+	known "$user" && [ -z "$DESTDIR" ] && return
+	shell=/usr/sbin/nologin
+	[ -x $shell ] || shell=/sbin/nologin
+	case $(uname) in
+	Linux)
+		if command -v useradd > /dev/null; then
+			as_root useradd -r -U -M -d "$SPOOLDIR" -s $shell "$user"
+		else
+			as_root addgroup -S "$user"
+			as_root adduser -S -D -H -h "$SPOOLDIR" -s $shell -G "$user" "$user"
+		fi ;;
+	FreeBSD | DragonFly)
+		as_root pw useradd "$user" -w no -d "$SPOOLDIR" -s $shell ;;
+	*)
+		as_root groupadd "$user"
+		as_root useradd -g "$user" -d "$SPOOLDIR" -s $shell "$user" ;;
+	esac
+}
+
+owner() { # user:group
+	case $user in
+	*[!0-9]*) echo "$user:$(id -gn "$user" 2> /dev/null || echo "$user")" ;;
+	*) echo "$user:$user" ;;
+	esac
+}
+
+# A run that was taken over could write its own executable, which root's cron would start: only where
+# runs confine themselves to their spool it cannot. Linux has Landlock or not; OpenBSD has unveil.
+confined() {
+	case $(uname) in
+	OpenBSD) return 0 ;;
+	Linux) ;;
+	*) return 1 ;;
+	esac
+	[ -r /sys/kernel/security/lsm ] && { grep -q landlock /sys/kernel/security/lsm; return; }
+	tmp=$(mktemp -d) || return 1
+	printf '#include <unistd.h>\n#define ASK 444, (void *)0, 0UL, 1U /* landlock_create_ruleset */
+long syscall(long, ...);\nint main(void) { return syscall(ASK) < 1; }\n' > "$tmp/ask.c"
+	${CC:-cc} -o "$tmp/ask" "$tmp/ask.c" 2> /dev/null && "$tmp/ask"
+	set -- $?
+	rm -rf "$tmp"
+	return "$1"
+}
+
+set_immutable() {
+	confined && return
+	case $(uname) in
+	Linux) as_root chattr +i "$program" 2> /dev/null ;;
+	*) todo="$todo	chflags schg $program
+" ;;
+	esac
+}
+
+clear_immutable() {
+	live && [ -f "$program" ] || return
+	chattr -i "$program" 2> /dev/null || chflags noschg "$program" 2> /dev/null
+}
+
+install_program() {
+	new=$DESTDIR$SBINDIR/.sortie.$$
+
+	must mkdir -p "$DESTDIR$SBINDIR" "$DESTDIR$BINDIR"
+	clear_immutable
+	# The old one may be running, and there must be a whole one at any moment.
+	must cp "$PROGRAM" "$new"
+	if live && chown "$(owner)" "$new" && chmod 6755 "$new"; then
+		must mv -f "$new" "$DESTDIR$program"
+	else
+		must chmod 755 "$new"
+		must mv -f "$new" "$DESTDIR$program"
+		todo="$todo	chown $(owner) $program
+	chmod 6755 $program
+"
+	fi
+}
+
+ours() { # name: a link to our program
+	case $(readlink "$1" 2> /dev/null) in
+	sortie | "$program") return 0 ;;
+	esac
+	return 1
+}
+
+link_names() { # directory target name...
+	dir=$1 target=$2
+	shift 2
+	for name; do
+		if { [ -e "$DESTDIR$dir/$name" ] || [ -L "$DESTDIR$dir/$name" ]; } &&
+			! ours "$DESTDIR$dir/$name"; then
+			echo "$dir/$name is somebody else's and was left"
+			todo="$todo	ln -sf $target $dir/$name
+"
+		else
+			must ln -sf "$target" "$DESTDIR$dir/$name"
+		fi
+	done
+}
+
+unlink_names() { # directory name...
+	dir=$1
+	shift
+	for name; do
+		ours "$DESTDIR$dir/$name" && must rm -f "$DESTDIR$dir/$name"
+	done
+}
+
+make_directories() {
+	[ -d "$DESTDIR$SYSCONFDIR" ] || mkdir -p "$DESTDIR$SYSCONFDIR" 2> /dev/null ||
+		as_root mkdir -p "$SYSCONFDIR"
+	[ -d "$DESTDIR$SPOOLDIR" ] && [ -z "$DESTDIR" ] && return
+	[ -d "$DESTDIR$SPOOLDIR" ] || { mkdir -p "$DESTDIR${SPOOLDIR%/*}" 2> /dev/null &&
+		mkdir -m 700 "$DESTDIR$SPOOLDIR" 2> /dev/null; } || as_root mkdir -p -m 700 "$SPOOLDIR"
+	as_root chown "$(owner)" "$SPOOLDIR"
+}
+
+# Where programs look.
+look_outside() {
+	[ -n "$DESTDIR" ] || [ "$SBINDIR" = /usr/sbin ] || ours /usr/sbin/sendmail ||
+		[ "$(readlink /usr/sbin/sendmail 2> /dev/null)" = "$SBINDIR/sendmail" ] ||
+		echo "programs look for /usr/sbin/sendmail, which is not this one: PREFIX=/usr, or a link"
+}
+
+case $1 in
+install)
+	make_user
+	install_program
+	link_names "$SBINDIR" sortie sendmail send-mail hoststat purgestat
+	link_names "$BINDIR" "$program" mailq newaliases
+	make_directories
+	set_immutable
+	look_outside
+	if [ -n "$todo" ] && [ -n "$DESTDIR" ]; then
+		printf 'what the package must do when it is installed, as root:\n%s' "$todo"
+	elif [ -n "$todo" ]; then
+		printf 'not done; as root:\n%s' "$todo"
+	fi ;;
+uninstall)
+	clear_immutable
+	unlink_names "$SBINDIR" sendmail send-mail hoststat purgestat
+	unlink_names "$BINDIR" mailq newaliases
+	must rm -f "$DESTDIR$program"
+	echo "left: $SPOOLDIR, $SYSCONFDIR and the user $user" ;;
+esac
+exit $bad
