@@ -57,14 +57,16 @@ blame_tls(struct smtp *s)
 /*
  * The connection ends. TLS is to blame while it is being started, and until the first reply under it:
  * in TLS 1.3 a server that refuses the handshake says so when the client believes that it is done.
+ * Not before: a server that leaves with its answer to EHLO has not read a STARTTLS.
  */
 void
 smtp_tls_lost(struct smtp *s)
 {
 	enum smtp_state row = smtp_awaited(s);
 	bool first = s->secured && !s->o.secured && (row == S_EHLO || row == S_LHLO);
+	bool asked = row == S_STARTTLS && smtp_in_flight_at(s, 0)->end <= s->sent;
 
-	if (row == S_STARTTLS || row == S_SECURING || first)
+	if (asked || row == S_SECURING || first)
 		blame_tls(s);
 }
 

@@ -1,15 +1,16 @@
 /*
  * fuzz_smtp.c: a conversation with a hostile server, under the eyes of the oracle.
  *
- * The first three bytes say how we are (options with TLS and AUTH; messages and recipients; body and
- * credentials). Then each byte is one the server sends, except these, which are what else may happen:
+ * The first three bytes say how we are (options with TLS and AUTH; messages, recipients and what is said
+ * of them; body and credentials). Then each byte is one the server sends, except these, which are what else may happen:
  *
  *	01 what the server said so far is read		06 the connection is lost
  *	02 the next mail may be handed over, or not	07 only 5 more bytes are written
  *	03 smtp_quit					08 everything is written again
  *	04 smtp_stop					0e the body cannot be read
  *	05 smtp_timeout					0f the rest is read a byte at a time
- *	0b handshakes fail from now on
+ *	0b handshakes fail from now on			0c handshakes take until 0c comes again
+ *	7f bodies come a few bytes at a time
  *
  * and 10 to 1f, which stand for the replies a server gives when all is well (see `ordinary`).
  */
@@ -54,7 +55,7 @@ struct game {
 	struct oracle *o;
 	struct buf said;
 	size_t chunk;
-	bool no_mail;
+	bool no_mail, hold;
 };
 
 static void
@@ -71,7 +72,7 @@ turn(struct game *g, uint8_t c)
 		buf_adds(&g->said, ordinary[c - 0x10]);
 		return;
 	}
-	if (c > 0x0f || c == '\0' || c == '\t' || c == '\n' || c == '\r') {
+	if ((c > 0x0f && c != 0x7f) || c == '\0' || c == '\t' || c == '\n' || c == '\r') {
 		buf_addc(&g->said, (char)c);
 		return;
 	}
@@ -92,6 +93,10 @@ turn(struct game *g, uint8_t c)
 		oracle_limit(g->o, SIZE_MAX);
 	else if (c == 0x0b)
 		oracle_break_handshake(g->o);
+	else if (c == 0x0c)
+		oracle_hold_handshake(g->o, g->hold = !g->hold);
+	else if (c == 0x7f)
+		oracle_crumble_body(g->o);
 	else if (c == 0x0e)
 		oracle_break_body(g->o);
 	else if (c == 0x0f)
@@ -135,6 +140,8 @@ fuzz_smtp(const uint8_t *data, size_t size)
 	secure(&plan.options, data[0] >> 4, data[2]);
 	plan.nmails = data[1] % ORACLE_MAILS + 1;
 	plan.nrcpts = data[1] / 16 % ORACLE_RCPTS + 1;
+	plan.last_hop = data[1] & 0x40;
+	plan.no_dots = data[1] & 0x80;
 	plan.body = data[2] < 200 ? data[2] : (size_t)(data[2] - 199) * 1024;
 	sys.getentropy = no_entropy;
 	buf_init(&g.said, 1 << 20);

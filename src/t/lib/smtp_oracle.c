@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/str.h"
+#include "proto/sasl.h"
 #include "smtp_oracle_impl.h"
 
 /* --- the engine's word ------------------------------------------------------------------------ */
@@ -18,6 +20,38 @@ mail_by_number(struct oracle *o, unsigned number)
 		if (o->mails[i].number == number && !o->mails[i].done)
 			return &o->mails[i];
 	oracle_wrong("an event about mail %u, which is not in its hands", number);
+}
+
+static void
+check_text(const struct smtp_event *e)
+{
+	if (e->verdict != NULL && !str_is_clean(e->verdict->text, strlen(e->verdict->text)))
+		oracle_wrong("a verdict that is not clean");
+}
+
+/* What of the client's side may be seen: commands whose arguments are no secret. */
+static void
+on_trace(void *ctx, char dir, const char *line)
+{
+	static const char *const shown[] = {"EHLO ", "LHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<"};
+	static const char *const bare[] = {"", "STARTTLS", "DATA", "RSET", "QUIT", ".", "*", "***"};
+	const char *space = strncmp(line, "AUTH ", 5) == 0 ? strchr(line + 5, ' ') : NULL;
+	const struct oracle *o = ctx;
+
+	if (!str_is_clean(line, strlen(line)))
+		oracle_wrong("a trace that is not clean");
+	if (dir != '>' || line[0] == '(')
+		return;
+	if (strncmp(line, "AUTH ", 5) == 0 && (space == NULL || strcmp(space, " ***") == 0) &&
+	    o->plan.options.auth != NULL)
+		return;
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		if (strncmp(line, shown[i], strlen(shown[i])) == 0)
+			return;
+	for (size_t i = 0; i < sizeof(bare) / sizeof(bare[0]); i++)
+		if (strcmp(line, bare[i]) == 0)
+			return;
+	oracle_wrong("\"%s\" is shown", line);
 }
 
 static void
@@ -92,17 +126,23 @@ on_close(struct oracle *o, const struct smtp_event *e)
 static void
 on_body(struct oracle *o, const struct smtp_event *e)
 {
+	enum { CRUMB = 3 };
 	struct oracle_mail *m = mail_by_number(o, e->mail);
+	size_t n;
 
 	if (e->want == 0 || e->want > o->plan.body - m->given)
 		oracle_wrong("more body wanted than there is");
 	if (o->break_body) {
-		smtp_body_failed(o->s, e->mail, "broken");
+		if (o->crumble_body) /* it is shorter than it was */
+			smtp_body(o->s, e->mail, "", 0);
+		else
+			smtp_body_failed(o->s, e->mail, "broken");
 		o->hung_up = true;
 		return;
 	}
-	smtp_body(o->s, e->mail, o->body + m->given, e->want);
-	m->given += e->want;
+	n = o->crumble_body && e->want > CRUMB ? CRUMB : e->want;
+	smtp_body(o->s, e->mail, o->body + m->given, n);
+	m->given += n;
 }
 
 static void
@@ -145,6 +185,7 @@ pull(struct oracle *o)
 	while (smtp_next_event(o->s, &e)) {
 		if (o->closed)
 			oracle_wrong("an event after the close");
+		check_text(&e);
 		if (e.type == SMTP_SETTLED)
 			on_settled(o, &e);
 		else if (e.type == SMTP_DONE)
@@ -170,7 +211,9 @@ hand_over(struct oracle *o)
 	    .rcpts = m->list,
 	    .nrcpts = o->plan.nrcpts,
 	    .size = o->plan.body,
-	    .eightbit = o->plan.eightbit};
+	    .eightbit = o->plan.eightbit,
+	    .last_hop = o->plan.last_hop,
+	    .no_dots = o->plan.no_dots};
 
 	m->number = (unsigned)o->handed;
 	if (smtp_mail(o->s, &mail) != m->number)
@@ -214,7 +257,7 @@ oracle_pump(struct oracle *o)
 			hand_over(o);
 			pull(o);
 		}
-		if (o->handshake && !o->saying && !o->closed) {
+		if (o->handshake && !o->saying && !o->closed && !o->hold_handshake) {
 			shake_hands(o);
 			pull(o);
 		}
@@ -266,6 +309,7 @@ oracle_new(const struct oracle_plan *plan)
 	buf_init(&o->line, ORACLE_OUT_MAX);
 	oracle_await(o, O_GREETING, NULL, NULL);
 	o->s = smtp_new(&o->plan.options);
+	smtp_trace(o->s, on_trace, o);
 	return o;
 }
 
@@ -296,6 +340,8 @@ void
 oracle_say(struct oracle *o, const char *data, size_t n, size_t chunk)
 {
 	oracle_pump(o);
+	if (o->handshake && o->hold_handshake)
+		return;
 	o->saying = true;
 	while (n > 0) {
 		size_t took = smtp_input(o->s, data, n < chunk ? n : chunk);
@@ -329,6 +375,24 @@ void
 oracle_break_body(struct oracle *o)
 {
 	o->break_body = true;
+}
+
+void
+oracle_crumble_body(struct oracle *o)
+{
+	o->crumble_body = true;
+}
+
+/* The caller may hear of its success when the session has ended. */
+void
+oracle_hold_handshake(struct oracle *o, bool hold)
+{
+	o->hold_handshake = hold;
+	if (!hold && o->handshake && o->closed) {
+		o->handshake = false;
+		smtp_secured(o->s, NULL);
+	}
+	oracle_pump(o);
 }
 
 void

@@ -10,7 +10,8 @@
  *	    behind a dot where it must not), a line that is not CRLF, or a body that is not the message's;
  *	sends mail without the TLS or the login that it was told to have, credentials in the clear, or
  *	    anything at all while TLS is being started; believes what a server said before TLS; or says
- *	    that the host may be tried without TLS where that is not so.
+ *	    that the host may be tried without TLS where that is not so;
+ *	shows a credential in the trace, or what is not clean there or in a verdict.
  */
 #ifndef T_LIB_SMTP_ORACLE_H
 #define T_LIB_SMTP_ORACLE_H
@@ -44,7 +45,7 @@ struct oracle_plan {
 	size_t nmails; /* <= ORACLE_MAILS; each sender is mN@x, its recipients rM@mN */
 	size_t nrcpts; /* <= ORACLE_RCPTS */
 	size_t body; /* bytes of each body */
-	bool eightbit;
+	bool eightbit, last_hop, no_dots; /* of every mail; no_dots may be a lie */
 };
 
 struct oracle *oracle_new(const struct oracle_plan *plan);
@@ -59,7 +60,10 @@ void oracle_say(
 void oracle_limit(struct oracle *o, size_t n); /* only so many more bytes are written; SIZE_MAX */
 void oracle_no_mail(struct oracle *o, bool none); /* none is handed over for now */
 void oracle_break_body(struct oracle *o); /* the next block cannot be read */
+void oracle_crumble_body(struct oracle *o); /* it comes a few bytes at a time from now on */
 void oracle_break_handshake(struct oracle *o); /* if one begins from now on */
+/* Handshakes take until this is called again; what the server says meanwhile is TLS's own. */
+void oracle_hold_handshake(struct oracle *o, bool hold);
 bool oracle_secured(const struct oracle *o);
 void oracle_pump(struct oracle *o); /* after calling the engine oneself */
 void oracle_lose(struct oracle *o); /* the connection ends; all must have come back after this */

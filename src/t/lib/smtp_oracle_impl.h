@@ -44,7 +44,7 @@ struct oracle {
 	struct oracle_mail mails[ORACLE_MAILS];
 	size_t handed;
 	size_t may_write;
-	bool no_mail, break_body, break_handshake;
+	bool no_mail, break_body, crumble_body, break_handshake, hold_handshake;
 	bool saying; /* what has been read in the clear is still being fed */
 	bool handshake; /* asked for, not made */
 
