@@ -30,6 +30,20 @@
 	"\ton RCPT later@b.example times 1 reply 451 4.7.1 greylisted\n" \
 	"server home.example 192.0.2.4:25\n"
 
+/* What most people have: a provider with TLS and a login; the second run takes the TLS session up. */
+#define PROVIDER \
+	"config\n" \
+	"\tca $CA\n" \
+	"\tauth $DIR/auth\n" \
+	"\trelay submission://me@mx.example.org\n" \
+	"hosts\n" \
+	"\t192.0.2.1 mx.example.org\n" \
+	"file auth\n" \
+	"\tmachine mx.example.org login me password correct-horse\n" \
+	"server mx.example.org 192.0.2.1:587\n" \
+	"\ttls good\n" \
+	"\tauth me correct-horse PLAIN\n"
+
 #define SUBMIT(args, subject) \
 	{ \
 		"sendmail", "-odq -f alice@home.example " args, subject, NULL \
@@ -58,6 +72,17 @@ static const struct scenario scenarios[] = {
 	    {
 		{LETTER_ARRIVES, "m1", "bob@a.example", 20, 0},
 		{LETTER_ARRIVES, "m1", "carol@b.example", 20, 0},
+	    }},
+    {.name = "queue runs over TLS with a login",
+	.world = PROVIDER,
+	/* OpenSSL takes its time the first time: not in each child */
+	.before = {{"sortie", "-q", NULL, NULL}, SUBMIT("bob@a.example", "m1")},
+	.commands = {{"sortie", "-q", NULL, NULL}, SUBMIT("carol@b.example", "m2"),
+	    {"sortie", "-q", NULL, NULL}},
+	.letters =
+	    {
+		{LETTER_ARRIVES, "m1", "bob@a.example", 100, -1},
+		{LETTER_ARRIVES, "m2", "carol@b.example", 3, 1},
 	    }},
     {.name = "queue run, report, mailq, queue run",
 	.world = THREE_SITES,

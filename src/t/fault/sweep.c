@@ -109,7 +109,9 @@ look(bool is_excused)
 static void
 check_exit(const struct sweep_command *c, int code)
 {
-	static const int fitting[] = {EX_OK, EX_TEMPFAIL, EX_IOERR, EX_OSERR, EX_CANTCREAT};
+	/* EX_CONFIG: a file that the configuration names could not be read */
+	static const int fitting[] = {
+	    EX_OK, EX_TEMPFAIL, EX_IOERR, EX_OSERR, EX_CANTCREAT, EX_CONFIG};
 	struct books *b = &sw.life->books;
 	char *out = story_read(&sw.story, "out"), *err = story_read(&sw.story, "err");
 	/* mailq's output is for people, all of it; a queue run may have nobody but the log */
@@ -281,6 +283,23 @@ judge_status(int status, bool over)
 		    b, &b->other, "ended itself with exit status %d", WEXITSTATUS(status));
 }
 
+/* Being interrupted is no reason to give up. */
+static void
+judge_interruption(void)
+{
+	struct books *b = &sw.life->books;
+	const struct point *p = sw.point;
+	const struct sweep_command *c = sw.scenario->commands;
+
+	if (p->n == 0 || p->kind != FAULT_ONCE || (p->err != EINTR && p->err != EAGAIN) ||
+	    strstr("openat flock", sw.life->calls[p->n - 1].name) != NULL)
+		return;
+	for (unsigned i = 0; is_command(&c[i]); i++)
+		if (!sw.life->over || !sw.life->accepted[i])
+			books_complain(b, &b->other, "%s %s gave up when it was interrupted",
+			    c[i].program, c[i].args);
+}
+
 /* What a submission that failed has queued all the same is mail that its caller hands in again. */
 static void
 judge_refusals(void)
@@ -332,6 +351,7 @@ try_point(const struct point *p, size_t number, struct totals *t)
 		books_complain(&l->books, &l->books.other, "recovery: status 0x%x", status);
 	books_close(&l->books, l->accepted);
 	judge_refusals();
+	judge_interruption();
 	t->points++;
 	t->lost += l->books.lost > 0;
 	t->duplicated += l->books.duplicated > 0;
@@ -415,6 +435,7 @@ make_world(void)
 	sw.story.path = sw.scenario->name;
 	story_begin(&sw.story);
 	story_tell(&sw.story, sw.scenario->world);
+	buf_clear(&sw.story.secrets); /* looking for them is for stories, and takes long */
 	sw.poll = sys.poll;
 	for (unsigned i = 0; is_command(&sw.scenario->before[i]); i++) {
 		run_command(&sw.scenario->before[i]);
@@ -469,7 +490,7 @@ sweep(const struct scenario *sc, const struct sweep_options *o)
 	}
 	munmap(t, JOBS_MAX * sizeof(*t));
 	if (o->row)
-		printf("ROW\t%s\t%u\t%u\t%u\t%u\n", sc->name, all.points, all.lost, all.duplicated,
-		    all.leaked);
+		printf("ROW\tin process: %s\t%u\t%u\t%u\t%u\n", sc->name, all.points, all.lost,
+		    all.duplicated, all.leaked);
 	return all.bad;
 }

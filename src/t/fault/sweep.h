@@ -7,6 +7,7 @@
  * in between and at the end. Besides:
  *	- a submission that did not end with 0 has queued nothing, unless the call failed for ever or
  *	  had done what it said it had not;
+ *	- no command gives up because a call was interrupted once;
  *	- every exit status is one that a caller may see when the system fails, and is explained in a line;
  *	- what lives to the end leaves no descriptor open, no connection and, under LeakSanitizer, no memory;
  *	- nothing is moved to corrupt/, and in the end nothing is left in the spool's folders;
