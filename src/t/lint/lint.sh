@@ -1,5 +1,5 @@
 #!/bin/sh
-# lint.sh [check...]: layers, banned functions, headers that compile alone, gcc's analyzer, clang-tidy.
+# lint.sh [check...]: layers, banned functions, attacks without a test, headers that compile alone, gcc's analyzer, clang-tidy.
 # Runs all of them, or those named; every one looks at all of the source and says what it found.
 cd "$(dirname "$0")/../../.." || exit 1
 here=src/t/lint
@@ -26,6 +26,10 @@ banned() {
 	sh $here/banned.sh $all
 }
 
+attacks() { # every attack in t/ATTACKS has tests
+	sh $here/attacks.sh
+}
+
 headers() { # every header compiles alone
 	each "$(find src -name '*.h')" gcc $flags $warn -fsyntax-only -x c FILE
 }
@@ -39,7 +43,7 @@ tidy() {
 }
 
 bad=0
-for check in ${*:-layers banned headers analyzer tidy}; do
+for check in ${*:-layers banned attacks headers analyzer tidy}; do
 	if $check; then
 		echo "lint: $check: ok"
 	else

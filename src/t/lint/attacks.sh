@@ -1,0 +1,106 @@
+#!/bin/sh
+# attacks.sh [file]: every item and clause of t/ATTACKS has tests, and they are there. ATTACKS says how it
+# is written. What is not built cannot be tested; the lines that may say so are listed below.
+cd "$(dirname "$0")/../../.." || exit 1
+list=${1:-src/t/ATTACKS}
+items=30 # the list that this plan began with; more may follow, none may go
+not_built='19b DANE'
+
+# What there is: "dialogue NAME", "story NAME", "unit FILE:TEST", "fuzz TARGET/INPUT", ...
+{
+	for kind in dialogue story; do
+		for f in src/t/$kind/*.txt; do
+			f=${f##*/}
+			echo "$kind ${f%.txt}"
+		done
+	done
+	for f in src/t/fuzz/corpus/*/*; do
+		echo "fuzz ${f#src/t/fuzz/corpus/}"
+	done
+	# Suites of Check, and programs whose tests are rows of a table with a name in quotes.
+	for kind in unit whole fault privilege kill; do
+		for f in src/t/$kind/*.c; do
+			[ -f "$f" ] && awk -v kind=$kind '
+				FNR == 1 {
+					file = FILENAME
+					sub(/.*\//, "", file)
+					sub(/\.c$/, "", file)
+					print kind " " file
+				}
+				/^START_TEST\(/ {
+					name = substr($0, 12)
+					sub(/\).*/, "", name)
+					print kind " " file ":" name
+				}
+				/^[ \t]*\{(\.name = )?"/ {
+					name = $0
+					sub(/^[^"]*"/, "", name)
+					sub(/".*/, "", name)
+					print kind " " file ":" name
+				}' "$f"
+		done
+	done
+} | awk -v items=$items -v not_built="$not_built" -v list="$list" '
+function fail(what, line) {
+	printf "%s:%d: %s\n", list, line > 0 ? line : FNR, what
+	bad = 1
+}
+
+# The item or clause before this line is complete.
+function close_clause() {
+	if (clause != "" && tests == 0)
+		fail(clause " has no test", clause_line)
+	clause = ""
+	tests = 0
+}
+
+# "12": the next item; "12c": the next clause of this item.
+function open_clause(name,  number, letter) {
+	number = name + 0
+	letter = name
+	sub(/^[0-9]+/, "", letter)
+	if (letter == "") {
+		close_clause()
+		if (number != item + 1)
+			fail("item " number " behind item " item)
+		item = number
+		letters = 0
+	} else {
+		# the head of an item that has clauses needs no test of its own
+		if (letters > 0 || tests > 0)
+			close_clause()
+		letters++
+		if (number != item || letter != substr("abcdefghijklmnopqrstuvwxyz", letters, 1))
+			fail("clause " name " is not the next one of item " item)
+	}
+	clause = name
+	clause_line = FNR
+	tests = 0
+}
+
+NR == FNR { # of what there is
+	there[$0] = 1
+	next
+}
+/^[0-9]+[a-z]?[ \t]/ {
+	open_clause($1)
+	next
+}
+/^\t/ {
+	if (clause == "")
+		next
+	test = substr($0, 2)
+	tests++
+	if (test ~ /^not built: /) {
+		sub(/^not built: /, "", test)
+		if (clause " " test != not_built)
+			fail("not among what may be unbuilt: " clause " " test)
+	} else if (!(test in there))
+		fail("no such test: " test)
+}
+END {
+	close_clause()
+	if (item < items)
+		fail("there is no item " item + 1)
+	exit bad
+}' - "$list"
