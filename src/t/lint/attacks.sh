@@ -42,7 +42,7 @@ not_built='19b DANE'
 	done
 } | awk -v items=$items -v not_built="$not_built" -v list="$list" '
 function fail(what, line) {
-	printf "%s:%d: %s\n", list, line > 0 ? line : FNR, what
+	printf "%s:%d: %s\n", list, line != "" ? line : FNR, what
 	bad = 1
 }
 

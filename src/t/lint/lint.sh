@@ -1,6 +1,6 @@
 #!/bin/sh
-# lint.sh [check...]: layers, banned functions, attacks without a test, headers that compile alone, gcc's analyzer, clang-tidy.
-# Runs all of them, or those named; every one looks at all of the source and says what it found.
+# lint.sh [check...]: layers, banned functions, attacks without a test, headers that compile alone,
+# gcc's analyzer, clang-tidy. Runs all of them, or those named; every one looks at all of the source and says what it found.
 cd "$(dirname "$0")/../../.." || exit 1
 here=src/t/lint
 flags="-std=c11 -D_DEFAULT_SOURCE -Isrc -Isrc/t/lib $(sh src/t/lib/features.sh gcc)
