@@ -160,7 +160,7 @@ tests: $(BUILD)/sortie $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD
 	$(BUILD)/kill $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports $(BUILD)/fuzz-replay
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: suites whole kill fuzz-smoke hardened
+run-check: suites whole kill scarce fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -172,6 +172,23 @@ whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
 kill: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
+
+# The program with too little of something: every 20th limit.
+scarce: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/resources
+	$(BUILD)/resources $(BUILD)/sortie $(BUILD)/sink --every 20
+
+# Each system call of the whole program fails in each of its ways; a minute on two idle processors.
+fault-program: $(BUILD)/check
+	FAULT_STEP=1 FAULT_JOBS=$(J) $(BUILD)/check fault_program
+
+# Every limit, and disks of every size where root may mount them; a minute.
+fault-resources: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/resources
+	$(BUILD)/resources $(BUILD)/sortie $(BUILD)/sink
+
+# Ten runners at once; one stopped while another works. A minute, most of it waiting.
+fault-runners: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
+	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 10
+	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --stops 20
 
 # The program is built as it was meant to be.
 hardened: $(BUILD)/sortie
@@ -290,6 +307,7 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all install uninstall check run-check tests suites whole kill hardened interop kill-test bench demo check-asan check-ubsan \
+.PHONY: all install uninstall check run-check tests suites whole kill scarce fault-program fault-resources \
+	fault-runners hardened interop kill-test bench demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean

@@ -51,6 +51,17 @@ static const struct kind {
     {"RLIMIT_DATA", RLIMIT_DATA, 0, 6144 * KIB, 64 * KIB, true},
     {"RLIMIT_STACK", RLIMIT_STACK, 8 * KIB, 512 * KIB, 8 * KIB, true},
 };
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0 /* a sanitizer has limits of its own, and needs all the memory there is */
+#endif
+
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 static int resource;
@@ -186,7 +197,7 @@ main(int argc, char **argv)
 	options(argc, argv);
 	post_begin();
 	for (int i = 0; i < KINDS; i++)
-		if (str_starts(kinds[i].name, opt.only))
+		if (str_starts(kinds[i].name, opt.only) && !(SANITIZED && kinds[i].needs_memory))
 			well = try_kind(&kinds[i]) && well;
 	if (str_starts("disk", opt.only))
 		well = disk_sweep(opt.every) && well;

@@ -3,6 +3,7 @@
  *
  *	kill SORTIE SINK [--kills N] [--messages N] [--seed N]
  *	kill SORTIE SINK --together N [--messages N]
+ *	kill SORTIE SINK --stops N [--messages N] [--seed N]
  *
  * Runs the unmodified program (SORTIE -C conf -q) on a spool of N messages against a server (SINK)
  * that takes 20 ms for each reply and writes down what it accepts before it says so. Kills it with
@@ -14,7 +15,12 @@
  *	- whatever the server gets a second time was in U at the kill before;
  *	- in the end every recipient has got every message, and the queue is empty.
  *
- * With --together N nobody is killed: N runners work the spool at once, and nothing comes twice.
+ * With --together N nobody is killed: N runners work the spool at once, and nothing comes twice. With
+ * --stops N neither: of two runners one is stopped (SIGSTOP) at a random moment, and goes on when the
+ * other has ended, N times; nothing comes twice, and what the other leaves lying is what the stopped one
+ * has locked.
+ *
+ * The last line is for the table of `make fault`: ROW, what it was, points, lost, duplicated, leaked.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -61,7 +67,7 @@ struct item {
 
 static struct {
 	const char *sortie, *sink;
-	unsigned kills, messages, together;
+	unsigned kills, messages, together, stops;
 	uint64_t seed;
 } opt = {.kills = 200, .messages = 1000};
 
@@ -422,6 +428,45 @@ live_to_the_end(unsigned n)
 	look_back(0);
 }
 
+/* Two runners; one stops at that moment, if it has not ended, until the other is done. */
+static bool
+live_with_a_stop(uint64_t us)
+{
+	pid_t stopped;
+	int status;
+
+	life++;
+	start_runner();
+	start_runner();
+	stopped = runners[0];
+	pause_us(us);
+	kill(stopped, SIGSTOP);
+	waitpid(stopped, &status, WUNTRACED);
+	wait_for(runners[1]);
+	if (WIFSTOPPED(status)) {
+		kill(stopped, SIGCONT);
+		wait_for(stopped);
+	} else {
+		must_have_ended_well(status);
+	}
+	look_back(0);
+	return WIFSTOPPED(status);
+}
+
+static void
+stop_many(void)
+{
+	uint64_t mean_us = 100000;
+
+	for (unsigned done = 0; done < opt.stops;) {
+		if (live_with_a_stop(random_below(2 * mean_us) + 1))
+			done++;
+		else if (mean_us > 1000)
+			mean_us -= mean_us / 10;
+		submit_more(1 + opt.messages / 10);
+	}
+}
+
 static size_t
 arrived(void)
 {
@@ -488,7 +533,8 @@ LOG_NORETURN static void
 usage(void)
 {
 	die(EX_USAGE,
-	    "usage: kill SORTIE SINK [--kills N | --together N] [--messages N] [--seed N]");
+	    "usage: kill SORTIE SINK [--kills N | --together N | --stops N] [--messages N] "
+	    "[--seed N]");
 }
 
 static void
@@ -511,6 +557,8 @@ options(int argc, char **argv)
 			opt.messages = (unsigned)n;
 		else if (strcmp(argv[i], "--together") == 0 && n <= TOGETHER_MAX)
 			opt.together = (unsigned)n;
+		else if (strcmp(argv[i], "--stops") == 0)
+			opt.stops = (unsigned)n;
 		else if (strcmp(argv[i], "--seed") == 0)
 			opt.seed = n;
 		else
@@ -536,6 +584,13 @@ finish(unsigned n)
 	check_all_arrived();
 }
 
+/* Whatever goes wrong ends the program before this. */
+static void
+row(const char *what, unsigned points)
+{
+	printf("ROW\t%s\t%u\t0\t0\t0\n", what, points);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -546,6 +601,12 @@ main(int argc, char **argv)
 		finish(opt.together);
 		printf("kill: %zu messages, %u runners together, nothing twice\n", nitems,
 		    opt.together);
+		row("runners at once", opt.together);
+	} else if (opt.stops > 0) {
+		stop_many();
+		finish(1);
+		printf("kill: %u stops, %zu messages, nothing twice\n", opt.stops, nitems);
+		row("one runner stopped, another working", opt.stops);
 	} else {
 		printf("kill: seed %llu\n", (unsigned long long)opt.seed);
 		fflush(stdout);
@@ -555,6 +616,7 @@ main(int argc, char **argv)
 		       "not recorded; %u recipients got one again\n",
 		    count.kills, nitems, count.most_sessions, count.most_unrecorded,
 		    count.duplicates);
+		row("killed at a random moment", count.kills);
 	}
 	whole_stop(sink);
 	fclose(record);
