@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
+#include "base/packet.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "local/local_impl.h"
@@ -54,13 +54,12 @@ answer(
     const struct server *s, uint32_t number, enum local_outcome outcome, const char *text, size_t n)
 {
 	struct local_wire_head head = {.number = number, .word = (uint32_t)outcome};
-	struct iovec parts[2] = {
-	    {.iov_base = &head, .iov_len = sizeof(head)},
-	    {.iov_base = (void *)(uintptr_t)text, .iov_len = n},
-	};
+	char data[sizeof(head) + LOCAL_TEXT_MAX];
 
+	memcpy(data, &head, sizeof(head));
+	memcpy(data + sizeof(head), text, n);
 	if (s->sock >= 0)
-		local_wire_send(s->sock, parts, 2, -1); /* it may have gone: nobody left to tell */
+		packet_send(s->sock, data, sizeof(head) + n, -1); /* gone: nobody left to tell */
 }
 
 /* The child's end. What it said counts only if it ended in good order; a user can stop it at will. */
@@ -291,7 +290,7 @@ take_request(struct server *s)
 {
 	char data[LOCAL_WIRE_MAX];
 	struct local_job job = {.options = s->options, .home = -1};
-	ssize_t n = local_wire_receive(s->sock, data, sizeof(data), &job.request.message);
+	ssize_t n = packet_receive(s->sock, data, sizeof(data), &job.request.message);
 
 	if (n < 0 && errno == EAGAIN)
 		return;

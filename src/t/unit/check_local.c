@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/packet.h"
 #include "local/local.h"
 #include "local/local_wire.h"
 #include "spooldir.h"
@@ -535,10 +536,8 @@ END_TEST
 static void
 assert_cut_off(const void *data, size_t n, int fd)
 {
-	struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = n};
-
 	start();
-	ck_assert_int_eq(local_wire_send(sock, &part, 1, fd), 0);
+	ck_assert_int_eq(packet_send(sock, data, n, fd), 0);
 	ck_assert_int_eq(hear(), -1);
 	ck_assert_int_eq(errno, EPIPE);
 	close(sock);
