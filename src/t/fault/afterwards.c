@@ -103,28 +103,38 @@ none_left(void *ctx, const char *name)
 	*(bool *)ctx = false;
 }
 
+static const char *
+part(const char *dir, const char *folder)
+{
+	return tree_path(tree_path(dir, "spool"), folder);
+}
+
 static bool
 is_empty(const char *dir, const char *folder)
 {
 	bool empty = true;
 
-	tree_each(tree_path(tree_path(dir, "spool"), folder), none_left, &empty);
+	tree_each(part(dir, folder), none_left, &empty);
 	return empty;
 }
 
 void
 afterwards_finish(const char *dir)
 {
-	const char *spool = tree_path(dir, "spool");
 	int i;
 
 	afterwards_run(dir, "-q");
+	if (!is_empty(dir, "ctl"))
+		afterwards_run(dir, everybody);
+	judge_put_off();
+	receiver_relent();
 	for (i = 0; i < RUNS_MAX && !is_empty(dir, "ctl"); i++)
 		afterwards_run(dir, everybody);
-	if (is_empty(dir, "tmp") && is_empty(dir, "msg"))
-		return;
-	tree_age(tree_path(spool, "tmp"), LEFTOVER_S);
-	tree_age(tree_path(spool, "msg"), LEFTOVER_S);
-	tree_age(tree_path(spool, "run"), LEFTOVER_S);
-	afterwards_run(dir, "-q");
+	if (!is_empty(dir, "tmp") || !is_empty(dir, "msg")) {
+		tree_age(part(dir, "tmp"), LEFTOVER_S);
+		tree_age(part(dir, "msg"), LEFTOVER_S);
+		tree_age(part(dir, "run"), LEFTOVER_S);
+		afterwards_run(dir, "-q");
+	}
+	judge_end();
 }

@@ -19,7 +19,10 @@ void afterwards_sortie(const char *dir, const char *how, const char *argv[AFTERW
 /* One run ("-q", "-qR@"); it must end well. */
 void afterwards_run(const char *dir, const char *how);
 
-/* Runs until the queue is empty and, as if days went by, all is cleaned away. */
+/*
+ * Runs, with a judgement where judge.h wants one: some while those who put mail off still do, then until
+ * the queue is empty, and one as if days had gone by, so that what is left over goes.
+ */
 void afterwards_finish(const char *dir);
 
 #endif

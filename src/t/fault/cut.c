@@ -79,6 +79,7 @@ static struct sweep {
 	struct receipt *receipts; /* of the recording, in the order in which they came first */
 	size_t nreceipts;
 	size_t event, from; /* the cut is behind the event; the first that counts */
+	bool after_kill; /* the first run of the recording was killed */
 	bool resubmits; /* the last run of the recording is a submission */
 	struct promises promises;
 	struct disk *disk;
@@ -141,6 +142,7 @@ lay_out(void)
 		tree_copy(tree_path(dir, "before"), tree_path(dir, "spool"));
 	record_begin(&sweep.record, dir);
 	sweep.from = sweep.record.first;
+	sweep.after_kill = false;
 	sweep.resubmits = sweep.scene->rcpts[0] != NULL;
 }
 
@@ -159,7 +161,7 @@ static void
 note_promises(const struct record_event *e)
 {
 	struct promises *p = &sweep.promises;
-	bool over = e->kind == RECORD_REST || e->kind == RECORD_END;
+	bool over = e->kind == RECORD_REST || (e->kind == RECORD_END && !WIFSIGNALED((int)e->at));
 
 	p->receipts = e->receipts;
 	for (size_t i = 0; i < p->receipts; i++) {
@@ -167,6 +169,9 @@ note_promises(const struct record_event *e)
 			p->said[i] = true;
 		p->kept[i] |= over && p->said[i];
 	}
+	/* What dies in mid-turn has promised nothing of it. */
+	if (e->kind == RECORD_END && WIFSIGNALED((int)e->at))
+		memset(p->said, 0, sizeof(p->said));
 	if (e->kind == RECORD_END && e == &sweep.record.events[sweep.record.n - 1])
 		p->accepted =
 		    sweep.resubmits && WIFEXITED((int)e->at) && WEXITSTATUS((int)e->at) == 0;
@@ -181,15 +186,21 @@ put_receipts(void)
 		receiver_put(sweep.receipts[i].rcpt, &sweep.receipts[i].text);
 }
 
-/* What is promised must be on the disk, before anybody does anything about it. */
+/*
+ * What is promised must be on the disk, before anybody does anything about it. One thing goes beyond
+ * that: a report whose maker was killed before he had noted it durably. Once another run has
+ * delivered it, only that note in memory kept it from being made again.
+ */
 static void
 judge_promises(void)
 {
 	size_t n;
-	const struct receipt *all = receiver_receipts(&n);
+	struct receipt *all = receiver_receipts(&n);
 
 	for (size_t i = 0; i < sweep.promises.receipts; i++)
-		if (sweep.promises.kept[i] && all[i].unrecorded)
+		if (sweep.after_kill && strchr(all[i].id, '.') != NULL)
+			all[i].unrecorded = true;
+		else if (sweep.promises.kept[i] && all[i].unrecorded)
 			judge_note(JUDGE_DUPLICATED, "%s to %s was done with, and is forgotten",
 			    all[i].id, all[i].rcpt);
 }
@@ -226,7 +237,6 @@ static void
 try_point(const disk_state *state)
 {
 	receiver_reset();
-	receiver_relent();
 	put_receipts();
 	whole_remove(tree_path(dir, "spool"));
 	disk_make(sweep.disk, state, dir);
@@ -236,7 +246,6 @@ try_point(const disk_state *state)
 	if (opt.keep)
 		tree_copy(tree_path(dir, "spool"), tree_path(dir, "cut"));
 	afterwards_finish(dir);
-	judge_end();
 	count_found(state);
 }
 
@@ -360,6 +369,7 @@ cut_behind_a_kill(unsigned n, size_t sample)
 	sweep.how = how;
 	lay_out();
 	record_command(NULL, &run);
+	sweep.after_kill = true;
 	sweep.from = sweep.record.n;
 	sweep.resubmits = sweep.scene->rcpts[0] != NULL && !is_queued();
 	record_command(sweep.resubmits ? NULL : "-q", &next);
