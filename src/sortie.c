@@ -121,6 +121,7 @@ run_submit(struct program *p, const char *called)
 	catch_stops(SIG_DFL);
 	if (rc != EX_OK)
 		return complain(rc, p->why);
+	die_as(EX_OK); /* it is queued, whatever happens now: the caller must not send it again */
 	if (o->verbose || o->delivery == DELIVER_NOW)
 		return deliver_now(p, id);
 	if (o->delivery == DELIVER_BACKGROUND)
@@ -375,6 +376,7 @@ sortie_run(int argc, char **argv)
 	int rc;
 
 	memset(&p, 0, sizeof(p));
+	die_as(-1);
 	if (strrchr(called, '/') != NULL)
 		called = strrchr(called, '/') + 1;
 	rc = options_parse(&p.options, argc, argv, p.why, sizeof(p.why));

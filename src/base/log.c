@@ -265,6 +265,14 @@ log_tell(const char *fmt, ...)
 	say(line);
 }
 
+static int promised = -1;
+
+void
+die_as(int sysexit)
+{
+	promised = sysexit;
+}
+
 void
 die(int sysexit, const char *fmt, ...)
 {
@@ -275,7 +283,7 @@ die(int sysexit, const char *fmt, ...)
 	format(line, fmt, ap);
 	va_end(ap);
 	say(line);
-	exit(sysexit);
+	exit(promised >= 0 ? promised : sysexit);
 }
 
 void

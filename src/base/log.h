@@ -56,6 +56,8 @@ void log_trace_capture(log_fn *fn, void *ctx);
 
 /* Logs as a warning, prints "sortie: ..." to stderr and exits with a sysexits(3) code. */
 LOG_NORETURN void die(int sysexit, const char *fmt, ...) LOG_PRINTF(2, 3);
+/* From now on die() exits with this instead, -1: as it is told. For what has been promised already. */
+void die_as(int sysexit);
 
 /* A broken contract: prints where and aborts. */
 LOG_NORETURN void bug_at(const char *file, int line, const char *what);

@@ -264,6 +264,23 @@ START_TEST(die_tells_the_log_and_whoever_sits_there)
 END_TEST
 
 static void
+a_death_after_a_promise(void)
+{
+	die_as(0);
+	die(75, "too late for that");
+}
+
+/* The message was queued, then memory ran out: whoever submitted it must not do so again. */
+START_TEST(die_keeps_a_promise)
+{
+	int status = status_of(a_death_after_a_promise);
+
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
+static void
 a_bug(void)
 {
 	if (log_open(path, "sortie") == 0)
@@ -299,6 +316,7 @@ suite_log(void)
 	tcase_add_test(tc, a_log_that_cannot_be_opened_leaves_the_old_one);
 	tcase_add_test(tc, syslog_takes_lines);
 	tcase_add_test(tc, die_tells_the_log_and_whoever_sits_there);
+	tcase_add_test(tc, die_keeps_a_promise);
 	tcase_add_test(tc, bug_says_where_and_aborts);
 	suite_add_tcase(s, tc);
 	return s;
