@@ -121,7 +121,8 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PORTS src/t/interop/ports.c \
 	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \
-	src/t/fault/tree.c src/t/fault/afterwards.c CUT src/t/fault/cut.c src/t/fault/record.c \
+	src/t/fault/tree.c src/t/fault/afterwards.c \
+	EACH src/t/fault/kill_each.c src/t/fault/errors.c CUT src/t/fault/cut.c src/t/fault/record.c \
 	src/t/fault/disk.c src/t/fault/disk_states.c
 
 all: sortie
@@ -157,10 +158,11 @@ check:
 
 # Builds all of them and runs none.
 tests: $(BUILD)/sortie $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
-	$(BUILD)/kill $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports $(BUILD)/fuzz-replay
+	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
+	$(BUILD)/fuzz-replay
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: suites whole kill scarce fuzz-smoke hardened
+run-check: suites whole kill scarce kill-each fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -189,6 +191,15 @@ fault-resources: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/resources
 fault-runners: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 10
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --stops 20
+
+# Killed at every 17th of its system calls; `make fault` takes all of them.
+kill-each: $(BUILD)/sortie $(BUILD)/kill-each
+	$(BUILD)/kill-each $(BUILD)/sortie --every 17 --jobs $(J)
+
+# Every fault at every place, for minutes, and a table at the end: killed at each system call, each call
+# failing, the power cut between any two, too little of everything.
+fault: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/check $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/resources
+	@sh src/t/fault/table.sh $(BUILD) $(J)
 
 # The program is built as it was meant to be.
 hardened: $(BUILD)/sortie
@@ -234,6 +245,9 @@ $(BUILD)/kill: $(OBJ_KILL) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KILL) $(WHOLE) $(LIBS)
 
 FAULTKIT = $(OBJ_FAULTKIT) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
+
+$(BUILD)/kill-each: $(OBJ_EACH) $(FAULTKIT)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_EACH) $(FAULTKIT) $(LIBS)
 
 $(BUILD)/cut: $(OBJ_CUT) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(FAULTKIT) $(LIBS)

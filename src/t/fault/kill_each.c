@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,8 +33,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "afterwards.h"
 #include "errors.h"
 #include "judge.h"
 #include "receiver.h"
@@ -49,10 +52,9 @@ enum {
 	 * loop, whose commit is still to come, while the next one's data left already.
 	 */
 	PER_SESSION = 2,
-	PATIENCE_S = 30,
-	RUNS_MAX = 5, /* until the queue must be empty */
+	SITES = 3, /* when a call failed, each may have a session that ended in the wrong moment */
+	PATIENCE_S = 60,
 	ENDLESS = 20, /* times as many calls as without a fault: it will not end */
-	LEFTOVER_S = 37 * 3600, /* what is older than 36 h is cleaned away */
 };
 
 static struct {
@@ -66,7 +68,7 @@ struct point {
 	const struct scene *scene;
 	unsigned long n; /* the call that goes wrong; 0: none */
 	unsigned k; /* with its k-th error */
-	unsigned long calls, limit; /* so far; at most, 0: as many as it likes */
+	unsigned long calls, limit; /* so far; at most */
 	long nr; /* the call that went wrong, -1: it did not come to that */
 	int error;
 	bool stopped; /* it was sent its SIGTERM */
@@ -74,6 +76,8 @@ struct point {
 };
 
 static char dir[TREE_PATH_MAX];
+static long *plan; /* the calls of a run in which nothing goes wrong */
+static size_t nplan, plan_cap;
 static struct {
 	unsigned long points, found[JUDGE_KINDS];
 } count;
@@ -146,9 +150,13 @@ on_call(void *ctx, const struct tracer_call *call)
 		return TRACER_GO;
 	receiver_turn(-1, 0);
 	p->calls++;
+	if (p->n == 0) {
+		plan = xgrow(plan, nplan, &plan_cap, sizeof(*plan));
+		plan[nplan++] = call->nr;
+	}
 	if (p->calls == p->n)
 		return go_wrong(p, call);
-	if (p->limit != 0 && p->calls > p->limit)
+	if (p->calls > p->limit)
 		return TRACER_KILL;
 	stop_in_time(p, call);
 	return TRACER_GO;
@@ -165,28 +173,15 @@ on_tick(void *ctx)
 static int
 act(struct point *p)
 {
-	const char *argv[SCENE_ARGS + SCENE_RCPTS + 5];
+	const char *argv[AFTERWARDS_ARGS];
 	struct tracer_options o = {.argv = argv,
 	    .input = tree_path(dir, "input"),
 	    .output = tree_path(dir, "output"),
 	    .patience_s = PATIENCE_S,
 	    .tick = on_tick};
-	const struct scene *s = p->scene;
-	size_t n = 0, i;
 	int status = 0;
 
-	argv[n++] = tree_path(dir, s->args[0]);
-	argv[n++] = "-C";
-	argv[n++] = tree_path(dir, "conf");
-	for (i = 1; i < SCENE_ARGS && s->args[i] != NULL; i++)
-		argv[n++] = s->args[i];
-	if (s->rcpts[0] != NULL) {
-		argv[n++] = "-f";
-		argv[n++] = scene_sender;
-	}
-	for (i = 0; i < SCENE_RCPTS && s->rcpts[i] != NULL; i++)
-		argv[n++] = s->rcpts[i];
-	argv[n] = NULL;
+	afterwards_command(p->scene, dir, argv);
 	p->nr = -1;
 	if (tracer_run(&o, on_call, p, &status) == 0)
 		return status;
@@ -196,69 +191,21 @@ act(struct point *p)
 	return status;
 }
 
-/* --- the runs afterwards --- */
-
-static int
-pidfd(pid_t pid)
-{
-#ifdef SYS_pidfd_open
-	return (int)syscall(SYS_pidfd_open, (long)pid, 0L);
-#else
-	(void)pid;
-	return -1;
-#endif
-}
-
-/* Nobody looks at this one; it must end well. A filter makes it ignore what is due when. */
-static void
-run_again(const char *how)
-{
-	const char *const argv[] = {
-	    tree_path(dir, "sortie"), "-C", tree_path(dir, "conf"), how, NULL};
-	pid_t pid = whole_start(argv, tree_path(dir, "output"));
-	int fd = pidfd(pid), status;
-
-	while (waitpid(pid, &status, WNOHANG) == 0)
-		receiver_turn(fd, fd >= 0 ? PATIENCE_S * 1000 : 1);
-	if (fd >= 0)
-		close(fd);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		judge_note(
-		    JUDGE_BROKEN, "a later %s ended with status 0x%x", how, (unsigned)status);
-}
-
-static void
-recover(void)
-{
-	static const char everybody[] = "-qR@";
-	int i;
-
-	run_again("-q");
-	run_again(everybody);
-	judge_put_off();
-	receiver_relent();
-	for (i = 0; i < RUNS_MAX && !queue_empty(); i++)
-		run_again(everybody);
-	tree_age(tree_path(tree_path(dir, "spool"), "tmp"), LEFTOVER_S);
-	tree_age(tree_path(tree_path(dir, "spool"), "msg"), LEFTOVER_S);
-	tree_age(tree_path(tree_path(dir, "spool"), "run"), LEFTOVER_S);
-	run_again("-q");
-	judge_end();
-}
-
 /* --- points --- */
 
 static const char *
 describe(const struct point *p)
 {
-	static char text[120];
+	static char text[160];
+	long nr = p->n > 0 && p->n <= nplan ? plan[p->n - 1] : -1;
 
 	if (p->n == 0)
 		snprintf(text, sizeof(text), "unharmed");
 	else if (opt.faults)
-		snprintf(text, sizeof(text), "call %lu fails, error %u", p->n, p->k);
+		snprintf(text, sizeof(text), "call %lu (number %ld) fails with \"%s\"", p->n, nr,
+		    strerror(errors_of(nr, p->k)));
 	else
-		snprintf(text, sizeof(text), "killed at call %lu", p->n);
+		snprintf(text, sizeof(text), "killed at call %lu (number %ld)", p->n, nr);
 	return text;
 }
 
@@ -288,46 +235,52 @@ world_hash(int status)
 static void
 judge_ending(const struct point *p, int status, unsigned sessions)
 {
-	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	bool killed = p->nr != -1 && !opt.faults;
 	bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	/* In the end nothing is in flight any more. */
-	unsigned window = PER_SESSION * sessions;
 
-	if (p->limit != 0 && p->calls > p->limit)
+	if (p->calls > p->limit)
 		judge_note(JUDGE_BROKEN, "%lu calls, and no end", p->calls);
-	else if (!WIFEXITED(status) && !(killed && p->nr != -1 && !opt.faults))
+	else if (!WIFEXITED(status) && !(killed && WTERMSIG(status) == SIGKILL))
 		judge_note(JUDGE_BROKEN, "it ended with status 0x%x", (unsigned)status);
 	else if (p->nr == -1 && !ok)
 		judge_note(JUDGE_BROKEN, "unharmed it ended with status 0x%x", (unsigned)status);
-	judge_cut(ok, WIFEXITED(status) && !ok, window);
+	judge_cut(ok, WIFEXITED(status) && !ok, PER_SESSION * sessions);
 }
 
-/* Whether there was a point. */
 static bool
+count_found(void)
+{
+	enum judge_kind kind;
+	bool any = false;
+
+	for (kind = JUDGE_LOST; kind < JUDGE_KINDS; kind++) {
+		any = any || judge_found(kind);
+		count.found[kind] += judge_found(kind);
+	}
+	return any;
+}
+
+static void
 try_point(struct point *p)
 {
-	static uint64_t last;
+	static uint64_t recovered; /* a world that need not be tried again */
 	unsigned sessions;
 	uint64_t hash;
 	int status;
-	enum judge_kind kind;
 
 	lay_out(p->scene);
 	judge_begin(p->scene, dir, describe(p));
 	status = act(p);
-	if (p->n != 0 && (p->nr == -1 || (opt.faults && p->error == 0)) && p->limit == 0)
-		return false;
-	sessions = receiver_sessions();
+	if (p->n != 0 && (p->nr == -1 || (opt.faults && p->error == 0)))
+		return; /* it did not come to that */
+	sessions = opt.faults ? SITES : receiver_sessions();
 	receiver_drain();
-	judge_ending(p, status, opt.faults ? 3 : sessions);
+	judge_ending(p, status, sessions);
 	hash = world_hash(status);
-	if (hash != last || opt.at != 0)
-		recover();
-	for (kind = JUDGE_LOST; kind < JUDGE_KINDS; kind++)
-		count.found[kind] += judge_found(kind);
-	/* A world that recovered needs not be tried again, one that did not is shown each time. */
-	last = count.found[0] + count.found[1] + count.found[2] + count.found[3] > 0 ? 0 : hash;
-	return true;
+	if (hash != recovered || opt.at != 0)
+		afterwards_finish(dir);
+	recovered = count_found() ? 0 : hash;
+	count.points += p->n != 0;
 }
 
 static void
@@ -339,42 +292,43 @@ progress(const struct scene *s, unsigned long n)
 
 /* One call with all that it may fail with, or one kill; false: it did not come to that. */
 static bool
-try_call(const struct scene *s, unsigned long n, unsigned long limit)
+try_call(const struct scene *s, unsigned long n)
 {
 	struct point p;
 	unsigned k = 0;
 
+	if (opt.faults && n <= nplan && errors_of(plan[n - 1], 0) == 0)
+		return true;
 	do {
-		p = (struct point){.scene = s, .n = n, .k = k, .limit = opt.faults ? limit : 0};
-		count.points += try_point(&p);
+		p = (struct point){.scene = s, .n = n, .k = k, .limit = nplan * ENDLESS};
+		try_point(&p);
 	} while (opt.faults && p.nr != -1 && errors_of(p.nr, ++k) != 0);
 	return p.nr != -1;
 }
 
-static unsigned long
+static void
 try_unharmed(const struct scene *s)
 {
-	struct point p = {.scene = s};
+	struct point p = {.scene = s, .limit = ULONG_MAX};
 
 	try_point(&p);
-	return p.calls;
 }
 
 static int
 sweep(const struct scene *s)
 {
-	unsigned long calls, n;
+	unsigned long n;
 	char absolute[TREE_PATH_MAX];
 
 	if (realpath(opt.sortie, absolute) == NULL)
 		die(EX_USAGE, "%s: %s", opt.sortie, strerror(errno));
 	receiver_open();
 	scene_make(s, dir, absolute);
-	calls = try_unharmed(s);
+	try_unharmed(s);
 	if (opt.at != 0)
-		try_call(s, opt.at, calls * ENDLESS);
+		try_call(s, opt.at);
 	else
-		for (n = opt.every; try_call(s, n, calls * ENDLESS); n += opt.every)
+		for (n = opt.every; try_call(s, n); n += opt.every)
 			progress(s, n);
 	printf("ROW\t%s: %s\t%lu\t%lu\t%lu\t%lu\n",
 	    opt.faults ? "fault at each call" : "kill at each call", s->name, count.points,
@@ -388,19 +342,6 @@ sweep(const struct scene *s)
 }
 
 /* --- the whole --- */
-
-static void
-make_dir(void)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	/* A file system in memory, if there is one: nothing here depends on the disk. */
-	if (tmp == NULL || tmp[0] == '\0')
-		tmp = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
-	snprintf(dir, sizeof(dir), "%s/sortie-each.XXXXXX", tmp);
-	if (mkdtemp(dir) == NULL)
-		die(EX_CANTCREAT, "%s: %s", dir, strerror(errno));
-}
 
 static bool
 wanted(const struct scene *s)
@@ -438,7 +379,7 @@ sweep_all(void)
 		if ((pid = fork()) < 0)
 			die(EX_OSERR, "cannot fork: %s", strerror(errno));
 		if (pid == 0) {
-			make_dir();
+			afterwards_make_dir(dir);
 			exit(sweep(&scenes[i]));
 		}
 		running++;
