@@ -1,7 +1,8 @@
 /*
  * cut: the unmodified program, and the power fails, at every moment.
  *
- *	cut SORTIE [--states N] [--sample N] [--seed N] [--only SCENE] [--jobs N] [--keep]
+ *	cut SORTIE [--states N] [--sample N] [--behind N] [--seed N] [--only SCENE] [--jobs N]
+ *	    [--keep]
  *
  * For every scene of scene.c that ends by itself the command runs once under record.h. Then, for
  * every change and sync that it made, every state of the disk (disk.h) that a power cut behind it
@@ -14,11 +15,12 @@
  *	  turn of the loop in which that happened is over (or the run). Until then it is in flight, and
  *	  may be repeated once.
  *
- * The same with a run that was killed at each of its changes, and another one after it, before the cut;
- * and with each of the syncs failing.
+ * The same with a run that was killed at one of its changes, and another one after it, before the cut;
+ * and with one of the syncs failing.
  *
- *	--states N	at most about so many states for each cut (400)
- *	--sample N	only so many points of each scene, chosen by chance
+ *	--states N	at most about so many states for each cut (200)
+ *	--sample N	only about so many points of each scene, chosen by chance
+ *	--behind N	... behind kills, and as many behind failed syncs (300)
  *	--keep		stop at the first point where something is wrong, and leave it to be seen
  *
  * For each scene a line on standard output, fields separated by tabs: ROW, the scene, points tried, and at
@@ -53,16 +55,17 @@
 enum {
 	PROMISES = 64, /* receipts of a recording, at most */
 	SHOWN = 5, /* points of a scene where something is wrong, before it is enough */
-	SECOND_STATES = 24, /* for each cut, where there are many recordings */
+	BEHIND_STATES = 24, /* for each cut, where there are many recordings, ... */
+	BEHIND_POINTS = 5, /* ... and points for each of these */
 };
 
 static struct {
 	const char *sortie, *only;
-	size_t states, sample;
+	size_t states, sample, behind;
 	uint64_t seed;
 	unsigned long jobs;
 	bool keep;
-} opt = {.states = 400, .jobs = 1};
+} opt = {.states = 200, .behind = 300, .jobs = 1};
 
 /* What had been promised at the moment of the cut. */
 struct promises {
@@ -180,6 +183,22 @@ note_promises(const struct record_event *e)
 /* --- a point --- */
 
 static void
+see_one(void *ctx, const char *name)
+{
+	(void)name;
+	*(bool *)ctx = true;
+}
+
+static bool
+is_queued(void)
+{
+	bool any = false;
+
+	tree_each(tree_path(tree_path(dir, "spool"), "ctl"), see_one, &any);
+	return any;
+}
+
+static void
 put_receipts(void)
 {
 	for (size_t i = 0; i < sweep.promises.receipts; i++)
@@ -197,7 +216,7 @@ judge_promises(void)
 	size_t n;
 	struct receipt *all = receiver_receipts(&n);
 
-	for (size_t i = 0; i < sweep.promises.receipts; i++)
+	for (size_t i = 0; i < n; i++)
 		if (sweep.after_kill && strchr(all[i].id, '.') != NULL)
 			all[i].unrecorded = true;
 		else if (sweep.promises.kept[i] && all[i].unrecorded)
@@ -240,6 +259,10 @@ try_point(const disk_state *state)
 	put_receipts();
 	whole_remove(tree_path(dir, "spool"));
 	disk_make(sweep.disk, state, dir);
+	/* Its submitter was killed and had promised nothing; part of it was delivered, the rest is gone. */
+	if (sweep.after_kill && sweep.scene->rcpts[0] != NULL && !sweep.promises.accepted &&
+	    !is_queued())
+		receiver_reset();
 	judge_begin(sweep.scene, dir, moment());
 	judge_cut(sweep.promises.accepted, false, PROMISES);
 	judge_promises();
@@ -342,25 +365,9 @@ cut_plainly(unsigned *syncs)
 	return run.changes;
 }
 
-static void
-see_one(void *ctx, const char *name)
-{
-	(void)name;
-	*(bool *)ctx = true;
-}
-
-static bool
-is_queued(void)
-{
-	bool any = false;
-
-	tree_each(tree_path(tree_path(dir, "spool"), "ctl"), see_one, &any);
-	return any;
-}
-
 /* One is killed before its n-th change; the next does what is to be done. */
 static void
-cut_behind_a_kill(unsigned n, size_t sample)
+cut_behind_a_kill(unsigned n)
 {
 	struct record_run run = {.kill_at = n}, next = {.kill_at = 0};
 	char how[60];
@@ -373,11 +380,11 @@ cut_behind_a_kill(unsigned n, size_t sample)
 	sweep.from = sweep.record.n;
 	sweep.resubmits = sweep.scene->rcpts[0] != NULL && !is_queued();
 	record_command(sweep.resubmits ? NULL : "-q", &next);
-	cut_everywhere(SECOND_STATES, sample);
+	cut_everywhere(BEHIND_STATES, BEHIND_POINTS);
 }
 
 static void
-cut_behind_a_failure(unsigned n, size_t sample)
+cut_behind_a_failure(unsigned n)
 {
 	struct record_run run = {.fail_sync = n};
 	char how[60];
@@ -386,41 +393,47 @@ cut_behind_a_failure(unsigned n, size_t sample)
 	sweep.how = how;
 	lay_out();
 	record_command(NULL, &run);
-	cut_everywhere(SECOND_STATES, sample);
+	cut_everywhere(BEHIND_STATES, BEHIND_POINTS);
 }
 
 /* --- scenes --- */
 
-static void
+/* Says what was found since the last row; whether all was well. */
+static bool
 say_row(const char *what)
 {
+	bool well = count.wrong == 0;
+
 	printf("ROW\tpower cut%s: %s\t%lu\t%lu\t%lu\t%lu\n", what, sweep.scene->name, count.points,
 	    count.found[JUDGE_LOST], count.found[JUDGE_DUPLICATED], count.found[JUDGE_LEAKED]);
 	fflush(stdout);
+	memset(&count, 0, sizeof(count));
+	return well;
 }
 
-/* Row by row: plain, behind a kill, behind a failed sync. Whether all was well. */
+/* Some n of 1 to `most`, evenly, so that there are points enough; where it begins is chance. */
+static bool
+for_some(unsigned most, void (*cut)(unsigned n), const char *what)
+{
+	size_t points = opt.sample != 0 ? opt.sample : opt.behind;
+	unsigned step = (unsigned)(most * BEHIND_POINTS / points + 1), n;
+
+	for (n = 1 + (unsigned)(opt.seed % step); n <= most; n += step)
+		cut(n);
+	return say_row(what);
+}
+
 static bool
 sweep_scene(const struct scene *s)
 {
-	size_t sample = opt.sample;
-	unsigned changes, syncs, n;
-	unsigned long wrong;
+	unsigned changes, syncs;
+	bool well;
 
 	sweep.scene = s;
 	changes = cut_plainly(&syncs);
-	say_row("");
-	wrong = count.wrong;
-	memset(&count, 0, sizeof(count));
-	for (n = 1; n <= changes; n++)
-		cut_behind_a_kill(n, sample == 0 ? 0 : sample / changes + 1);
-	say_row(" behind a kill");
-	wrong += count.wrong;
-	memset(&count, 0, sizeof(count));
-	for (n = 1; n <= syncs; n++)
-		cut_behind_a_failure(n, sample == 0 ? 0 : sample / syncs + 1);
-	say_row(" behind a failed sync");
-	return wrong + count.wrong == 0;
+	well = say_row("");
+	well = for_some(changes, cut_behind_a_kill, " behind a kill") && well;
+	return for_some(syncs, cut_behind_a_failure, " behind a failed sync") && well;
 }
 
 static bool
@@ -488,8 +501,8 @@ all_scenes(void)
 LOG_NORETURN static void
 usage(void)
 {
-	die(EX_USAGE, "usage: cut SORTIE [--states N] [--sample N] [--seed N] [--only SCENE] "
-		      "[--jobs N] [--keep]");
+	die(EX_USAGE, "usage: cut SORTIE [--states N] [--sample N] [--behind N] [--seed N] "
+		      "[--only SCENE] [--jobs N] [--keep]");
 }
 
 static uint64_t
@@ -516,6 +529,8 @@ options(int argc, char **argv)
 			opt.states = (size_t)number(argv[++i]);
 		else if (strcmp(argv[i], "--sample") == 0)
 			opt.sample = (size_t)number(argv[++i]);
+		else if (strcmp(argv[i], "--behind") == 0)
+			opt.behind = (size_t)number(argv[++i]);
 		else if (strcmp(argv[i], "--seed") == 0)
 			opt.seed = number(argv[++i]);
 		else if (strcmp(argv[i], "--jobs") == 0)

@@ -287,7 +287,7 @@ judge_times(const struct receipt *r)
 {
 	if (r->times > 1U + r->unrecorded)
 		judge_note(JUDGE_DUPLICATED, "%s came to %s %u times", r->id, r->rcpt, r->times);
-	else if (r->differs)
+	else if (r->differs && !is_report(r->id)) /* one that is made anew is never the same */
 		judge_note(JUDGE_LOST, "%s was another text the second time", r->id);
 }
 
@@ -303,33 +303,39 @@ is_submission(const char *text)
 	       strcmp(end - n, scene_body) == 0;
 }
 
-/* ID.rN, and nothing behind it. */
+/* ID.rN, and nothing behind it; or a report on such a report, ID.rN.rM. */
 static bool
-reports_on(const char *report, const char *id)
+reports_on(const char *report, const char *id, bool twice)
 {
-	size_t n = strlen(id);
+	const char *p = report + strlen(id);
+	int i;
 
-	return strncmp(report, id, n) == 0 && str_starts(report + n, ".r") &&
-	       report[n + 2] != '\0' &&
-	       report[n + 2 + strspn(report + n + 2, "0123456789")] == '\0';
+	if (!str_starts(report, id))
+		return false;
+	for (i = 0; i < 1 + twice; i++) {
+		size_t digits = str_starts(p, ".r") ? strspn(p + 2, "0123456789") : 0;
+
+		if (digits == 0)
+			return false;
+		p += 2 + digits;
+	}
+	return *p == '\0';
 }
 
 static void
 judge_report(const char *id, const char *to, const char *rcpt)
 {
-	char field[2 * RECEIVER_NAME_MAX], next[RECEIVER_NAME_MAX];
+	char field[2 * RECEIVER_NAME_MAX];
+	bool refused = is_refused(to); /* then the postmaster hears of that */
 	unsigned reports = 0;
 	size_t n, i;
 	struct receipt *all = receiver_receipts(&n);
 
-	if (is_refused(to)) { /* then the postmaster hears of that */
-		snprintf(next, sizeof(next), "%s.r1", id);
-		judge_report(next, "postmaster@one.example", to);
-		return;
-	}
-	snprintf(field, sizeof(field), "\r\nFinal-Recipient: rfc822; %s\r\n", rcpt);
+	snprintf(field, sizeof(field), "\r\nFinal-Recipient: rfc822; %s\r\n", refused ? to : rcpt);
+	if (refused)
+		to = "postmaster@one.example";
 	for (i = 0; i < n; i++) {
-		if (!reports_on(all[i].id, id) || strcmp(all[i].rcpt, to) != 0 ||
+		if (!reports_on(all[i].id, id, refused) || strcmp(all[i].rcpt, to) != 0 ||
 		    strstr(buf_str(&all[i].text), field) == NULL)
 			continue;
 		reports++;
