@@ -74,8 +74,10 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c src/t/unit/check_queue.c \
 	src/t/unit/check_site.c src/t/unit/check_route.c src/t/unit/check_dial.c \
 	src/t/unit/check_session.c \
-	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_backoff.c \
-	src/t/unit/check_mailq.c src/t/unit/check_local.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
+	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_auth_helper.c \
+	src/t/unit/check_backoff.c \
+	src/t/unit/check_mailq.c src/t/unit/check_packet.c src/t/unit/check_helper.c \
+	src/t/unit/check_local.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c \
 	src/t/fault/check_fault_program.c
 KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fault/sweep_spool.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_options.c \

@@ -16,7 +16,7 @@
 #include "base/packet.h"
 #include "base/sys.h"
 
-enum { PATIENCE_MS = 2000 };
+enum { PATIENCE_MS = 1000 };
 
 /* --- the runner's side --- */
 
@@ -134,6 +134,12 @@ bool
 helper_connect_lost(void)
 {
 	return the.lost;
+}
+
+pid_t
+helper_connect_pid(void)
+{
+	return the.helper.pid;
 }
 
 /* --- the helper's --- */

@@ -28,6 +28,7 @@ int helper_log_begin_with(
     const struct helper_log *log, bool keep_stderr); /* its ident does not count */
 void helper_log_end(void);
 bool helper_log_lost(void);
+pid_t helper_log_pid(void); /* for tests */
 void helper_log_serve(int sock, const void *log);
 
 struct helper_paths {
@@ -47,6 +48,7 @@ struct helper_answer {
 int helper_connect_begin(const struct config *c);
 void helper_connect_end(void);
 bool helper_connect_lost(void);
+pid_t helper_connect_pid(void); /* for tests */
 void helper_connect_serve(int sock, const void *paths);
 
 #endif

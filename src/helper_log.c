@@ -129,6 +129,12 @@ helper_log_lost(void)
 	return the.lost;
 }
 
+pid_t
+helper_log_pid(void)
+{
+	return the.helper.pid;
+}
+
 /* --- the helper's --- */
 
 /* A line that log.c could not have made ends it. The ident bears the runner's pid, not this one's. */

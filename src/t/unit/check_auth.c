@@ -752,6 +752,17 @@ START_TEST(command_in_a_group_of_its_own)
 }
 END_TEST
 
+/* The process that runs commands is killed: what it ran is lost, and the next run has another. */
+START_TEST(who_runs_commands_has_died)
+{
+	use_script("kill -9 $PPID; echo s3cret");
+	fails("a", NULL, "cut short");
+	use_script("echo s3cret");
+	ck_assert_str_eq(look_up("a", NULL)->secret, "s3cret");
+	ck_assert(!auth_wants_helper(a));
+}
+END_TEST
+
 START_TEST(signals_are_as_a_program_expects_them)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -821,6 +832,7 @@ START_TEST(others_are_served_while_a_command_hangs)
 {
 	ask(0, "a", NULL);
 	ask(2, "a", NULL);
+	wait_until_it_runs();
 	write_file(path, 0600, "machine a login me password p\n");
 	ask(1, "a", NULL);
 	reactor_turn(r);
@@ -905,6 +917,7 @@ suite_auth(void)
 	tcase_add_test(t, failed_command_is_not_run_again_in_this_run);
 	tcase_add_test(t, callback_that_releases_and_asks_again);
 	tcase_add_test(t, command_in_a_group_of_its_own);
+	tcase_add_test(t, who_runs_commands_has_died);
 	tcase_add_test(t, signals_are_as_a_program_expects_them);
 	suite_add_tcase(suite, t);
 
