@@ -281,7 +281,7 @@ smtp_drop_output(struct smtp *s)
 enum smtp_state
 smtp_hang_up(struct smtp *s, const struct verdict *v, enum smtp_end how)
 {
-	bool polite = how == SMTP_REFUSED && s->flight_n == 0 && buf_len(&s->out) == 0;
+	bool polite = how == SMTP_REFUSED && s->flight_n == 0 && buf_len(&s->out) == 0 && !s->cut;
 	struct smtp_transaction *large = too_large(s);
 
 	s->benign = how == SMTP_LEFT && is_benign(s);

@@ -123,7 +123,7 @@ struct smtp {
 	bool secret; /* the output holds something of AUTH */
 
 	bool ready; /* greeted: mail may come */
-	bool quitting, cut; /* cut: commands were taken back unsent, QUIT would not be understood */
+	bool quitting, cut; /* cut: commands were given up unanswered, there is no place for QUIT */
 	bool closed; /* SMTP_CLOSE has been noted */
 	bool benign, behind_dot, tls_failed; /* of SMTP_CLOSE */
 	struct verdict *farewell; /* of SMTP_CLOSE; NULL: in order */
