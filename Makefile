@@ -121,6 +121,8 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
+	PRIVILEGE src/t/privilege/check_privilege.c src/t/privilege/users.c \
+	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c \
 	PORTS src/t/interop/ports.c \
 	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \
 	src/t/fault/tree.c src/t/fault/afterwards.c \
@@ -159,12 +161,12 @@ check:
 	@$(MAKE) -j $(J) run-check
 
 # Builds all of them and runs none.
-tests: $(BUILD)/sortie $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
+tests: $(BUILD)/sortie $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
 	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
 	$(BUILD)/fuzz-replay
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: suites whole kill scarce kill-each fuzz-smoke hardened
+run-check: privilege suites whole kill scarce kill-each fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -207,6 +209,17 @@ fault: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/check $(BUILD)/kill-each $(BUILD)/
 hardened: $(BUILD)/sortie
 	@sh src/t/lint/hardened.sh $(BUILD)/sortie
 
+# Several users, and the program installed as it should be; for root.
+privilege: $(BUILD)/libsortie.a $(BUILD)/check-privilege
+	@sh src/t/privilege/run.sh $(BUILD) "$(MAKE)"
+
+# The program whose compiled-in places are below PLACE.
+privilege-program: $(OBJ_MAIN) $(BUILD)/libsortie.a
+	@for f in sortie config; do $(COMPILE) -USPOOLDIR -DSPOOLDIR='"$(PLACE)/spool"' \
+		-USYSCONFDIR -DSYSCONFDIR='"$(PLACE)/etc"' -o $(PLACE)/$$f.o src/$$f.c || exit 1; done
+	@$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $(PLACE)/program $(OBJ_MAIN) \
+		$(PLACE)/sortie.o $(PLACE)/config.o $(BUILD)/libsortie.a $(LIBS)
+
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports
 	@sh src/t/interop/run.sh $(BUILD)/sortie $(BUILD)/ports $(SERVERS)
@@ -230,6 +243,10 @@ $(BUILD)/tlssink: $(OBJ_TLSSINK) $(TLSKIT) $(WHOLE)
 
 $(BUILD)/check-whole: $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE) $(LIBS) $(CHECK_LIBS)
+
+$(BUILD)/check-privilege: $(OBJ_PRIVILEGE) $(BUILD)/t/whole/kit.o $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PRIVILEGE) $(BUILD)/t/whole/kit.o $(WHOLE) $(LIBS) \
+		$(CHECK_LIBS)
 
 $(BUILD)/ports: $(OBJ_PORTS) $(BUILD)/libsortie.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PORTS) $(BUILD)/libsortie.a $(LIBS)
@@ -324,6 +341,6 @@ clean:
 	rm -rf build sortie
 
 .PHONY: all install uninstall check run-check tests suites whole kill scarce fault-program fault-resources \
-	fault-runners hardened interop kill-test bench demo check-asan check-ubsan \
+	fault-runners hardened privilege privilege-program interop kill-test bench demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz \
 	fuzz-programs lint fmt-check clean
