@@ -279,6 +279,15 @@ faulty_connect(int fd, const struct sockaddr *to, socklen_t len)
 }
 
 static int
+faulty_connect_path(const char *path)
+{
+	if (!hit("connect_path", 0))
+		return fault.real.connect_path(path);
+	errno = fault.err;
+	return -1;
+}
+
+static int
 faulty_bind(int fd, const struct sockaddr *at, socklen_t len)
 {
 	FAULTY(int, "bind", 0, bind(fd, at, len));
@@ -340,40 +349,36 @@ fault_arm(unsigned n, enum fault_kind kind, int err)
 	fault.err = err;
 	fault.where = "";
 	fault.armed = true;
-	sys = (struct sys){
-	    .openat = faulty_openat,
-	    .close = faulty_close,
-	    .read = faulty_read,
-	    .pread = faulty_pread,
-	    .write = faulty_write,
-	    .fsync = faulty_fsync,
-	    .fdatasync = faulty_fdatasync,
-	    .ftruncate = faulty_ftruncate,
-	    .flock = faulty_flock,
-	    .fstat = faulty_fstat,
-	    .fstatat = faulty_fstatat,
-	    .futimens = faulty_futimens,
-	    .fchmod = faulty_fchmod,
-	    .linkat = faulty_linkat,
-	    .renameat = faulty_renameat,
-	    .unlinkat = faulty_unlinkat,
-	    .mkdirat = faulty_mkdirat,
-	    .mkfifoat = faulty_mkfifoat,
-	    .fdopendir = faulty_fdopendir,
-	    .readdir = faulty_readdir,
-	    .closedir = faulty_closedir,
-	    .socket = faulty_socket,
-	    .connect = faulty_connect,
-	    .bind = faulty_bind,
-	    .send = faulty_send,
-	    .recv = faulty_recv,
-	    .poll = faulty_poll,
-	    .getifaddrs = faulty_getifaddrs,
-	    .freeifaddrs = sys.freeifaddrs,
-	    .mono_ns = sys.mono_ns,
-	    .wall_ns = sys.wall_ns,
-	    .getentropy = faulty_getentropy,
-	};
+	sys.openat = faulty_openat;
+	sys.close = faulty_close;
+	sys.read = faulty_read;
+	sys.pread = faulty_pread;
+	sys.write = faulty_write;
+	sys.fsync = faulty_fsync;
+	sys.fdatasync = faulty_fdatasync;
+	sys.ftruncate = faulty_ftruncate;
+	sys.flock = faulty_flock;
+	sys.fstat = faulty_fstat;
+	sys.fstatat = faulty_fstatat;
+	sys.futimens = faulty_futimens;
+	sys.fchmod = faulty_fchmod;
+	sys.linkat = faulty_linkat;
+	sys.renameat = faulty_renameat;
+	sys.unlinkat = faulty_unlinkat;
+	sys.mkdirat = faulty_mkdirat;
+	sys.mkfifoat = faulty_mkfifoat;
+	sys.fdopendir = faulty_fdopendir;
+	sys.readdir = faulty_readdir;
+	sys.closedir = faulty_closedir;
+	sys.socket = faulty_socket;
+	sys.connect = faulty_connect;
+	sys.connect_path = faulty_connect_path;
+	sys.bind = faulty_bind;
+	sys.send = faulty_send;
+	sys.recv = faulty_recv;
+	sys.poll = faulty_poll;
+	sys.getifaddrs = faulty_getifaddrs;
+	sys.getentropy = faulty_getentropy;
 }
 
 void

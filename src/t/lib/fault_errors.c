@@ -37,6 +37,7 @@ static const struct {
     {"closedir", {EIO, EINTR}, {0}},
     {"socket", {EMFILE, ENFILE, ENOBUFS, EAFNOSUPPORT}, {0}},
     {"connect", {ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, EINTR}, {0}},
+    {"connect_path", {ECONNREFUSED, ENOENT, EAGAIN, EMFILE}, {0}},
     {"bind", {EADDRNOTAVAIL}, {0}},
     {"send", {EAGAIN, EINTR, ECONNRESET, EPIPE, ENOBUFS}, {0}},
     {"recv", {EAGAIN, EINTR, ECONNRESET, ETIMEDOUT}, {0}},
