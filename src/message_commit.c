@@ -363,7 +363,10 @@ go_on_without_report(struct message *m)
 	set_hint(m);
 }
 
-/* The lock is had; true: there still is one to make. */
+/*
+ * The lock is had; true: there still is one to make. One owed since a crash: whoever wrote that down
+ * may have died before his sync, and a report must never be there before what it tells of.
+ */
 static bool
 report_still_owed(struct message *m)
 {
@@ -371,8 +374,14 @@ report_still_owed(struct message *m)
 		m->stage = STAGE_LEAVING;
 		return false;
 	}
-	if (message_owes_report(&m->envelope))
-		return true;
+	if (message_owes_report(&m->envelope)) {
+		if (!m->jobs_wait || durable_datasync(m->fd) == 0)
+			return true;
+		log_warn("%s: cannot sync its control file: %s; its report must wait",
+		    m->envelope.id, strerror(errno));
+		go_on_without_report(m);
+		return false;
+	}
 	message_hand_out(m); /* another runner has made it since we read the file */
 	return false;
 }

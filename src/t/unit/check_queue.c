@@ -277,6 +277,39 @@ START_TEST(reports_in_order)
 }
 END_TEST
 
+static bool owed_synced, owed_in_time;
+
+static int
+fdatasync_of_owed(int fd)
+{
+	owed_synced = true;
+	return sys_libc.fdatasync(fd);
+}
+
+static int
+linkat_of_report(int olddir, const char *old, int newdir, const char *new, int flags)
+{
+	owed_in_time = owed_synced;
+	return sys_libc.linkat(olddir, old, newdir, new, flags);
+}
+
+/* Whoever wrote report|1 was killed before he could sync it, and the power may still fail. */
+START_TEST(owed_by_one_who_died)
+{
+	submit(NULL, "a@a.net", NULL);
+	append("remote|a@a.net|5|550 5.1.1 no a\nreport|1\n");
+	owed_synced = owed_in_time = false;
+	sys.fdatasync = fdatasync_of_owed;
+	sys.linkat = linkat_of_report;
+	start_queue();
+	pass();
+	sys.fdatasync = sys_libc.fdatasync;
+	sys.linkat = sys_libc.linkat;
+	ck_assert(owed_in_time);
+	ck_assert(has("ctl", id, ".r1"));
+}
+END_TEST
+
 /* What failed behind another's report|1 is not covered by it. */
 START_TEST(failed_by_another_meanwhile)
 {
@@ -579,6 +612,7 @@ suite_queue(void)
 	tcase_add_test(tc, arrives_before_the_end);
 	tcase_add_test(tc, done_by_another_meanwhile);
 	tcase_add_test(tc, reports_in_order);
+	tcase_add_test(tc, owed_by_one_who_died);
 	tcase_add_test(tc, failed_by_another_meanwhile);
 	tcase_add_test(tc, not_held_while_somebody_waits);
 	tcase_add_test(tc, citadel_list_without_a_sender);
