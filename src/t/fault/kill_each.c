@@ -318,12 +318,13 @@ static int
 sweep(const struct scene *s)
 {
 	unsigned long n;
-	char absolute[TREE_PATH_MAX];
+	char *absolute = realpath(opt.sortie, NULL);
 
-	if (realpath(opt.sortie, absolute) == NULL)
+	if (absolute == NULL)
 		die(EX_USAGE, "%s: %s", opt.sortie, strerror(errno));
 	receiver_open();
 	scene_make(s, dir, absolute);
+	free(absolute);
 	try_unharmed(s);
 	if (opt.at != 0)
 		try_call(s, opt.at);
