@@ -38,7 +38,7 @@ TOP = src/sortie.c src/sortie_start.c src/sortie_background.c src/privilege.c \
 	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c \
 	src/bounce_letter.c src/bounce_original.c src/auth.c src/auth_file.c src/auth_secret.c \
 	src/auth_helper.c src/auth_command.c src/helper.c src/helper_log.c src/helper_connect.c \
-	src/backoff.c src/mailq.c
+	src/backoff.c src/mailq.c src/keeper.c src/confine.c
 PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \
 	src/proto/ehlo.c src/proto/command.c src/proto/body.c src/proto/qp.c src/proto/address.c \
@@ -50,7 +50,8 @@ SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/log.c \
-	src/base/str.c src/base/clock.c src/base/verdict.c src/base/packet.c src/base/descriptors.c
+	src/base/str.c src/base/clock.c src/base/verdict.c src/base/packet.c src/base/descriptors.c \
+	src/base/sandbox.c src/base/sandbox_files.c src/base/sandbox_calls.c
 
 # The users of OpenSSL. CRYPTO= on the command line leaves them out: all the rest as a library, for
 # a C library that OpenSSL has not been compiled for.
@@ -69,7 +70,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_resolvconf.c src/t/unit/check_spool.c src/t/unit/check_draft.c \
 	src/t/unit/check_envelope.c src/t/unit/check_durable.c src/t/unit/check_reactor.c \
 	src/t/unit/check_wheel.c src/t/unit/check_conn.c src/t/unit/check_tickets.c \
-	src/t/unit/check_tls.c src/t/unit/check_tls_setup.c src/t/unit/check_options.c \
+	src/t/unit/check_tls.c src/t/unit/check_tls_setup.c src/t/unit/check_start.c src/t/unit/check_options.c \
 	src/t/unit/check_config.c src/t/unit/check_config_tls.c src/t/unit/check_network.c src/t/unit/check_submit.c src/t/unit/check_submit_ends.c \
 	src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c src/t/unit/check_queue.c \
 	src/t/unit/check_site.c src/t/unit/check_route.c src/t/unit/check_dial.c \

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "confine.h"
 #include "net/reactor.h"
 #include "network.h"
 #include "queue.h"
@@ -70,11 +71,15 @@ on_signal(int sig)
 	errno = saved;
 }
 
+/* With a keeper they come by his pipe, and the signals themselves are his. */
 static int
-signals_begin(void)
+signals_begin(int orders)
 {
 	struct sigaction sa;
 
+	signal_pipe[0] = orders;
+	if (orders > 0)
+		return 0;
 	if (pipe(signal_pipe) != 0)
 		return -1;
 	for (int i = 0; i < 2; i++) {
@@ -92,7 +97,7 @@ signals_begin(void)
 static void
 signals_end(void)
 {
-	if (signal_pipe[0] < 0)
+	if (signal_pipe[1] < 0)
 		return;
 	for (size_t i = 0; i < NCAUGHT; i++)
 		sigaction(caught[i], &before[i], NULL);
@@ -120,19 +125,30 @@ on_grace(void *ctx)
 }
 
 static void
+begin_anew(struct runner *r)
+{
+	r->reload = true;
+	queue_stop(r->queue); /* so that the pass comes to its end, */
+	sites_stop(r->sites, false); /* and not with its last message */
+}
+
+static void
 on_signals(void *ctx, short events)
 {
 	struct runner *r = ctx;
+	ssize_t n;
 	char c;
 
 	(void)events;
-	while (read(signal_pipe[0], &c, 1) == 1) {
-		if (c == SIGHUP && r->options->kind == RUNNER_RESIDENT) {
-			r->reload = true;
-			queue_stop(r->queue); /* so that the pass comes to its end, */
-			sites_stop(r->sites, false); /* and not with its last message */
-		} else if (c != SIGHUP || r->options->kind != RUNNER_USER)
+	while ((n = read(signal_pipe[0], &c, 1)) == 1) {
+		if (c == SIGHUP && r->options->kind == RUNNER_RESIDENT)
+			begin_anew(r);
+		else if (c != SIGHUP || r->options->kind != RUNNER_USER)
 			stop(r);
+	}
+	if (n == 0) { /* the keeper is no more */
+		watch_remove(r->reactor, &r->signals);
+		stop(r);
 	}
 }
 
@@ -166,6 +182,17 @@ leave_calls_to_full(struct runner *r)
 	spool_wake(sp);
 }
 
+/* What was replaced may not be opened: that is for the next runner, which will find the mail that is due. */
+static bool
+must_begin_anew(struct runner *r)
+{
+	if (r->options->kind != RUNNER_RESIDENT || !confine_outdated())
+		return false;
+	log_info("a file that this run reads has been replaced: the runner begins anew");
+	begin_anew(r);
+	return true;
+}
+
 static void
 on_wake(void *ctx, short events)
 {
@@ -175,7 +202,7 @@ on_wake(void *ctx, short events)
 	(void)events;
 	spool_wake_drain(r->wake_fd);
 	leave_calls_to_full(r);
-	if (r->signalled > 0 || r->over || r->reload)
+	if (r->signalled > 0 || r->over || r->reload || (idle(r) && must_begin_anew(r)))
 		return;
 	timer_disarm(r->reactor, &r->linger);
 	/* what was learned about hosts is old, or nobody needs it */
@@ -199,7 +226,7 @@ on_interval(void *ctx)
 {
 	struct runner *r = ctx;
 
-	if (r->signalled > 0 || r->reload)
+	if (r->signalled > 0 || r->reload || must_begin_anew(r))
 		return;
 	arm_interval(r);
 	start_pass(r);
@@ -446,12 +473,13 @@ runner_run(const struct runner_options *o)
 
 	if (o->kind != RUNNER_USER)
 		r.user_lock = -1;
-	if (signals_begin() != 0) {
+	if (signals_begin(o->orders) != 0) {
 		log_warn("cannot make a pipe: %s", strerror(errno));
 		return EX_TEMPFAIL;
 	}
 	rc = can_record() ? network_open(&r.network, o->config, o->spool) : EX_TEMPFAIL;
 	if (rc == EX_OK) {
+		confine_enter(o->config);
 		r.reactor = r.network.reactor;
 		init(&r);
 		build_sites(&r);

@@ -30,13 +30,15 @@ struct runner_options {
 	const struct queue_filter *filters; /* PASS */
 	size_t nfilters;
 	bool progress; /* a line for people, on standard error */
+	int orders; /* RESIDENT: a pipe that brings signals (keeper.h); 0: they come themselves */
 };
 
-enum { RUNNER_RELOAD = -1 };
+enum { RUNNER_RELOAD = 100 }; /* none of sysexits(3), and fit for an exit status */
 
 /*
  * Runs until the work is done or a signal ends it. Returns EX_OK, EX_TEMPFAIL (the spool could not
- * be read or written), EX_CONFIG, or RUNNER_RELOAD: a resident runner got SIGHUP.
+ * be read or written), EX_CONFIG, or RUNNER_RELOAD: a resident runner got SIGHUP, or it needs what it
+ * has given up by confining itself, which it does for good, and with it this process.
  */
 int runner_run(const struct runner_options *o);
 

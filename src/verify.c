@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "base/alloc.h"
+#include "confine.h"
 #include "dial.h"
 #include "network.h"
 #include "proto/address.h"
@@ -296,6 +297,7 @@ verify_run(const struct verify_options *o, FILE *out)
 
 	if (rc != EX_OK)
 		return rc;
+	confine_enter(o->config);
 	for (int i = 0; i < o->naddresses; i++)
 		address_argument(o->addresses[i], on_address, &v);
 	network_close(&v.network, o->spool);

@@ -33,7 +33,8 @@ enum sandbox_access {
 	SANDBOX_SPOOL, /* everything below a directory but executing and making devices, links, sockets */
 };
 
-struct sandbox_path { /* one that does not exist grants nothing; a symlink counts as what it names */
+struct
+    sandbox_path { /* one that does not exist grants nothing; a symlink counts as what it names */
 	const char *path;
 	enum sandbox_access access;
 };

@@ -55,6 +55,8 @@ void tls_free(struct tls **t); /* after the last connection that uses it */
 /* Whether there is any CA certificate to verify with; false: where they were looked for, in why.
  * The system's are not read before this or the first handshake needs them. */
 bool tls_has_ca(struct tls *t, char *why, size_t whysize);
+/* Where the system's are looked for, in this order; NULL: there are no more. */
+const char *tls_ca_place(size_t i);
 
 /*
  * Sessions to resume (RFC 8446 2.2), kept by key: the server's name and port, the policy and what

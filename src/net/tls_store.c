@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "net/tls.h"
 
 enum { FILE_MAX = 16 * 1024 * 1024 };
 
@@ -31,8 +32,18 @@ static const char *const places[] = {
     "/etc/ssl/cert.pem", /* FreeBSD, OpenBSD, NetBSD, Alpine */
     "/usr/local/share/certs/ca-root-nss.crt", /* FreeBSD's package */
     "/etc/openssl/certs", /* NetBSD */
-    NULL,
 };
+enum { PLACES = sizeof(places) / sizeof(places[0]) };
+
+const char *
+tls_ca_place(size_t i)
+{
+	if (i < PLACES)
+		return places[i];
+	if (i == PLACES)
+		return X509_get_default_cert_file();
+	return i == PLACES + 1 ? X509_get_default_cert_dir() : NULL;
+}
 
 static bool
 fail(char *why, size_t whysize, const char *path, const char *what)
@@ -211,18 +222,16 @@ bool
 tls_store_load(
     X509_STORE *store, const char *ca, unsigned char digest[TLS_DIGEST], char *why, size_t whysize)
 {
+	const char *place;
 	char ignored[256];
 
 	if (ca != NULL)
 		return load(store, ca, digest, why, whysize);
-	for (size_t i = 0; places[i] != NULL; i++)
-		if (load(store, places[i], digest, ignored, sizeof(ignored)))
+	for (size_t i = 0; (place = tls_ca_place(i)) != NULL; i++)
+		if (load(store, place, digest, ignored, sizeof(ignored)))
 			return true;
-	if (load(store, X509_get_default_cert_file(), digest, ignored, sizeof(ignored)) ||
-	    load(store, X509_get_default_cert_dir(), digest, ignored, sizeof(ignored)))
-		return true;
 	snprintf(why, whysize, "no CA certificates found: looked at");
-	for (size_t i = 0; places[i] != NULL; i++) {
+	for (size_t i = 0; i < PLACES; i++) {
 		size_t n = strlen(why);
 
 		snprintf(why + n, whysize - n, "%s %s", i > 0 ? "," : "", places[i]);
