@@ -14,6 +14,7 @@ static struct {
 	bool waits_for_processes;
 	int polls; /* left for them */
 	long long mono_ns, wall_offset_ns;
+	long long step_at_ns, step_ns; /* step_ns 0: none is to come */
 	const struct vclock_world *world;
 } vc;
 
@@ -26,6 +27,10 @@ vclock_mono_ns(void)
 static long long
 vclock_wall_ns(void)
 {
+	if (vc.step_ns != 0 && vc.mono_ns >= vc.step_at_ns) {
+		vc.wall_offset_ns += vc.step_ns;
+		vc.step_ns = 0;
+	}
 	return vc.mono_ns + vc.wall_offset_ns;
 }
 
@@ -85,6 +90,7 @@ vclock_install(int64_t wall_s)
 {
 	vc.mono_ns = 1000000LL * 1000000;
 	vc.wall_offset_ns = wall_s * 1000000000 - vc.mono_ns;
+	vc.step_ns = 0;
 	vc.world = NULL;
 	vc.waits_for_processes = false;
 	sys.mono_ns = vclock_mono_ns;
@@ -121,6 +127,13 @@ void
 vclock_step_wall(int64_t s)
 {
 	vc.wall_offset_ns += s * 1000000000;
+}
+
+void
+vclock_step_wall_in(int64_t ms, int64_t s)
+{
+	vc.step_at_ns = vc.mono_ns + ms * 1000000;
+	vc.step_ns = s * 1000000000;
 }
 
 void

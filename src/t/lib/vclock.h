@@ -20,6 +20,7 @@ void vclock_advance(int64_t ms);
  * another process has its other end, within reason: real seconds, ten. */
 void vclock_waits_for_processes(void);
 void vclock_step_wall(int64_t s); /* somebody sets the wall clock; the monotonic one goes on */
+void vclock_step_wall_in(int64_t ms, int64_t s); /* ... so much later, once */
 
 /* What else acts when time passes: does what is due now and returns whether there was anything;
  * the time of the next act, INT64_MAX: none; whether it has the other end of that socket. */

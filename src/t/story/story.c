@@ -367,6 +367,22 @@ advance(struct story *s, const char *args)
 	vclock_advance(ms);
 }
 
+/* "3600", now; "3600 in 5s", while a command runs */
+static void
+set_clock(struct story *s, const char *args)
+{
+	char *end;
+	long long by = strtoll(args, &end, 10);
+	int64_t ms;
+
+	if (*end == '\0')
+		vclock_step_wall(by);
+	else if (str_starts(end, " in ") && smtp_script_time(end + 4, &ms))
+		vclock_step_wall_in(ms, by);
+	else
+		story_fail(s, "set-clock SECONDS [in TIME]");
+}
+
 static bool
 network(struct story *s, const char *verb, const char *args, const char *block)
 {
@@ -448,7 +464,7 @@ directive(struct story *s, const char *verb, const char *args, const char *block
 	else if (strcmp(verb, "advance") == 0)
 		advance(s, args);
 	else if (strcmp(verb, "set-clock") == 0)
-		vclock_step_wall(strtoll(args, NULL, 10));
+		set_clock(s, args);
 	else if (strcmp(verb, "tolerate") == 0)
 		tolerate(s, args);
 	else if (strcmp(verb, "expect") == 0)
