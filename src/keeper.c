@@ -110,6 +110,8 @@ keeper_pause(void)
 {
 	int64_t end = clock_mono_ms() + PAUSE_MS;
 
+	if (!confine_allowed())
+		return false;
 	/* A signal that comes between looking and waiting costs no more than a step. */
 	while (!the.stopping && clock_mono_ms() < end)
 		(void)poll(NULL, 0, STEP_MS);

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "confine.h"
+#include "helper.h"
 #include "net/reactor.h"
 #include "network.h"
 #include "queue.h"
@@ -186,9 +187,14 @@ leave_calls_to_full(struct runner *r)
 static bool
 must_begin_anew(struct runner *r)
 {
-	if (r->options->kind != RUNNER_RESIDENT || !confine_outdated())
+	if (r->options->kind != RUNNER_RESIDENT)
 		return false;
-	log_info("a file that this run reads has been replaced: the runner begins anew");
+	if (confine_outdated())
+		log_info("a file that is read by this run has been replaced: a new one begins");
+	else if (helpers_lost() || auth_wants_helper(r->network.auth))
+		log_info("a process that does things for this run is missing: a new one begins");
+	else
+		return false;
 	begin_anew(r);
 	return true;
 }
@@ -477,6 +483,8 @@ runner_run(const struct runner_options *o)
 		log_warn("cannot make a pipe: %s", strerror(errno));
 		return EX_TEMPFAIL;
 	}
+	if (confine_allowed())
+		helpers_begin(o->config);
 	rc = can_record() ? network_open(&r.network, o->config, o->spool) : EX_TEMPFAIL;
 	if (rc == EX_OK) {
 		confine_enter(o->config);
@@ -492,6 +500,7 @@ runner_run(const struct runner_options *o)
 		tear_down(&r);
 		network_close(&r.network, o->spool);
 	}
+	helpers_end();
 	signals_end();
 	return rc;
 }

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config.h"
+#include "keeper.h"
 #include "mailq.h"
 #include "network.h"
 #include "options.h"
@@ -188,20 +189,31 @@ use_config(struct program *p)
 	open_log(p->config.log);
 }
 
+/* Whether a run can begin, in a process of its own: this one loads nothing that it does not need. */
+static int
+try_network(void *ctx, int orders)
+{
+	struct program *p = ctx;
+	struct network n;
+	int rc = network_open(&n, &p->config, NULL);
+
+	(void)orders;
+	if (rc == EX_OK)
+		network_close(&n, NULL);
+	return rc;
+}
+
 /* Why it cannot be used instead of the old one; NULL: it can. */
 static const char *
 check_new_config(struct program *p, const struct config *old)
 {
-	struct network n;
-
 	if (read_config(p) != EX_OK)
 		return p->why;
 	use_config(p);
 	if (strcmp(p->config.spool, old->spool) != 0)
 		return "the spool cannot be changed while running";
-	if (network_open(&n, &p->config, NULL) != EX_OK)
+	if (keeper_try(try_network, p) != EX_OK)
 		return "nobody can run with the new one"; /* the log says why */
-	network_close(&n, NULL);
 	return NULL;
 }
 
@@ -224,6 +236,37 @@ reload_config(struct program *p)
 }
 
 static int
+run_once(void *ctx, int orders)
+{
+	struct runner_options *ro = ctx;
+
+	ro->orders = orders;
+	return runner_run(ro);
+}
+
+/* What a first runner could not begin with is for whoever starts us; later it may be mended any time. */
+static int
+run_resident(struct program *p, struct runner_options *ro)
+{
+	bool began = false;
+	int rc;
+
+	signal(SIGHUP, SIG_IGN); /* between two runners: it comes again, or was just heeded */
+	if (keeper_begin() == -1)
+		return complain(EX_OSERR, "cannot make a pipe");
+	for (;;) {
+		rc = keeper_run(run_once, ro);
+		if (rc == RUNNER_RELOAD)
+			began = true;
+		else if (rc != EX_CONFIG || !began || !keeper_pause())
+			break;
+		reload_config(p);
+	}
+	keeper_end();
+	return rc;
+}
+
+static int
 run_queue(struct program *p)
 {
 	const struct options *o = &p->options;
@@ -237,7 +280,6 @@ run_queue(struct program *p)
 	    .lock = -1,
 	    .progress = !o->verbose && isatty(STDERR_FILENO),
 	};
-	int rc;
 
 	if (!may_see_all(p)) {
 		if (o->verbose || o->nfilters > 0 || o->interval_s > 0)
@@ -249,12 +291,7 @@ run_queue(struct program *p)
 	}
 	if (o->daemon)
 		log_info("this program does not listen: -bd means a queue run now and then");
-	if (ro.kind == RUNNER_RESIDENT)
-		signal(
-		    SIGHUP, SIG_IGN); /* between two runners: it comes again, or was just heeded */
-	while ((rc = runner_run(&ro)) == RUNNER_RELOAD)
-		reload_config(p);
-	return rc;
+	return ro.kind == RUNNER_RESIDENT ? run_resident(p, &ro) : runner_run(&ro);
 }
 
 static int

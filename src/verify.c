@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "confine.h"
 #include "dial.h"
+#include "helper.h"
 #include "network.h"
 #include "proto/address.h"
 #include "route.h"
@@ -293,13 +294,17 @@ int
 verify_run(const struct verify_options *o, FILE *out)
 {
 	struct verify v = {.options = o, .out = out};
-	int rc = network_open(&v.network, o->config, o->spool);
+	int rc;
 
-	if (rc != EX_OK)
-		return rc;
-	confine_enter(o->config);
-	for (int i = 0; i < o->naddresses; i++)
-		address_argument(o->addresses[i], on_address, &v);
-	network_close(&v.network, o->spool);
-	return v.rc;
+	if (confine_allowed())
+		helpers_begin(o->config);
+	if ((rc = network_open(&v.network, o->config, o->spool)) == EX_OK) {
+		confine_enter(o->config);
+		for (int i = 0; i < o->naddresses; i++)
+			address_argument(o->addresses[i], on_address, &v);
+		network_close(&v.network, o->spool);
+		rc = v.rc;
+	}
+	helpers_end();
+	return rc;
 }
