@@ -114,7 +114,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	"$(CC) $(FEATURES) $(HARDEN) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR) $(SORTIEUSER)" \
 	MAIN src/main.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(LOCAL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c src/t/fuzz/slow_input.c \
-	REPLAY src/t/fuzz/replay.c LIBFUZZER src/t/fuzz/libfuzzer.c \
+	REPLAY src/t/fuzz/replay.c LIBFUZZER src/t/fuzz/libfuzzer.c SOCKET src/t/fuzz/socket.c \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
 	TLSSINK src/t/bench/tlssink.c BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
@@ -310,11 +310,15 @@ cov:
 	@sh src/t/lib/cov.sh build/cov
 
 # Replays every corpus once, with any compiler.
-fuzz-smoke: $(BUILD)/fuzz-replay
+fuzz-smoke: $(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 	$(BUILD)/fuzz-replay src/t/fuzz/corpus/*
+	$(BUILD)/fuzz-socket src/t/fuzz/socket/*
 
 $(BUILD)/fuzz-replay: $(OBJ_REPLAY) $(OBJ_FUZZ) $(OBJ_ORACLE) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_REPLAY) $(OBJ_FUZZ) $(OBJ_ORACLE) $(WHOLE) $(LIBS)
+
+$(BUILD)/fuzz-socket: $(OBJ_SOCKET) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_SOCKET) $(WHOLE) $(LIBS)
 
 # libFuzzer programs, build/fuzz/fuzz_NAME; needs clang and its runtime.
 fuzz:
@@ -330,6 +334,17 @@ $(BUILD)/libfuzzer: $(OBJ_LIBFUZZER) $(OBJ_FUZZ) $(OBJ_ORACLE) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(OBJ_LIBFUZZER) $(OBJ_FUZZ) \
 		$(OBJ_ORACLE) $(WHOLE) $(LIBS)
 
+# Every target for FUZZTIME seconds, J at a time, and a table; TARGETS names some of them.
+FUZZTIME = 60
+fuzz-run: fuzz
+	@sh src/t/fuzz/run.sh build/fuzz $(FUZZTIME) $(J) $(TARGETS)
+
+# The program over real sockets under AFL++, for FUZZTIME seconds.
+afl:
+	@AFL_USE_ASAN=1 AFL_USE_UBSAN=1 AFL_QUIET=1 $(MAKE) -j $(J) BUILD=build/afl \
+		CC=afl-clang-fast CFLAGS="-O1 -g" build/afl/fuzz-socket
+	@sh src/t/fuzz/afl.sh build/afl $(FUZZTIME)
+
 # --- looking at the source ---
 
 lint:
@@ -343,5 +358,5 @@ clean:
 
 .PHONY: all install uninstall check run-check tests suites whole kill scarce fault-program fault-resources \
 	fault-runners hardened privilege privilege-program interop kill-test bench demo check-asan check-ubsan \
-	check-valgrind cov fuzz-smoke fuzz \
+	check-valgrind cov fuzz-smoke fuzz fuzz-run afl \
 	fuzz-programs lint fmt-check clean
