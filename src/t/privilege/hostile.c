@@ -144,7 +144,7 @@ START_TEST(modes_whatever_the_umask)
 	server_greet(fd);
 	spool_is_the_owners();
 	server_take(fd);
-	server_hear_end(fd);
+	close(fd);
 	WAIT_FOR(files_in("msg") == 0);
 	spool_is_the_owners();
 }
@@ -202,7 +202,7 @@ START_TEST(soft_limits_are_no_matter)
 	fd = server_accept(listener);
 	server_greet(fd);
 	server_take(fd);
-	server_hear_end(fd);
+	close(fd);
 	WAIT_FOR(files_in("msg") == 0);
 	ck_assert_uint_eq(count_text(kit.log, "warning"), 0);
 }
@@ -232,9 +232,9 @@ END_TEST
 Suite *
 suite_hostile(void)
 {
-	const TTest *const tests[] = {environment_is_not_obeyed,
-	    roots_environment_is_not_obeyed, closed_outputs_do_no_harm, closed_input_queues_nothing,
-	    soft_limits_are_no_matter, few_descriptors_queue_it_whole_or_not};
+	const TTest *const tests[] = {environment_is_not_obeyed, roots_environment_is_not_obeyed,
+	    closed_outputs_do_no_harm, closed_input_queues_nothing, soft_limits_are_no_matter,
+	    few_descriptors_queue_it_whole_or_not};
 	Suite *s = users_suite("hostile", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, modes_whatever_the_umask, 2);

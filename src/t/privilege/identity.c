@@ -44,6 +44,22 @@ only_has(const char *part, const char *what)
 	return has;
 }
 
+/* It is not where the caller was, and would leave no core there. */
+static void
+leaves_nothing_behind(pid_t pid)
+{
+	char path[64], to[64], *limits;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%ld/cwd", (long)pid);
+	ck_assert_int_eq(n = readlink(path, to, sizeof(to)), 1);
+	ck_assert_int_eq(to[0], '/');
+	snprintf(path, sizeof(path), "/proc/%ld/limits", (long)pid);
+	limits = file_text(path);
+	ck_assert_ptr_nonnull(strstr(limits, "Max core file size        0                    0 "));
+	free(limits);
+}
+
 START_TEST(submission_works_as_the_owner_alone)
 {
 	static struct child c;
@@ -52,6 +68,7 @@ START_TEST(submission_works_as_the_owner_alone)
 	child_feed(&c, "Subject: 1\n\n");
 	WAIT_FOR(files_in("tmp") == 1);
 	ids_are(c.pid, OWNER, OWNER);
+	leaves_nothing_behind(c.pid);
 	ck_assert_int_eq(child_end(&c), 0);
 	spool_is_the_owners();
 }
@@ -98,7 +115,7 @@ START_TEST(background_child_works_as_the_owner_alone)
 	server_greet(fd);
 	all_are_the_owners();
 	server_take(fd);
-	server_hear_end(fd);
+	close(fd);
 	WAIT_FOR(files_in("msg") == 0);
 	spool_is_the_owners();
 }
@@ -346,11 +363,11 @@ END_TEST
 Suite *
 suite_identity(void)
 {
-	const TTest *const tests[] = {submission_works_as_the_owner_alone,
-	    submitter_is_the_caller, roots_mail_is_the_owners_to_send,
-	    background_child_works_as_the_owner_alone, root_becomes_the_owner_without_setuid,
-	    missing_spool_is_made_for_the_owner, setuid_to_root_is_refused,
-	    own_configuration_is_read_with_own_rights, own_configuration_does_not_reach_the_spool,
+	const TTest *const tests[] = {submission_works_as_the_owner_alone, submitter_is_the_caller,
+	    roots_mail_is_the_owners_to_send, background_child_works_as_the_owner_alone,
+	    root_becomes_the_owner_without_setuid, missing_spool_is_made_for_the_owner,
+	    setuid_to_root_is_refused, own_configuration_is_read_with_own_rights,
+	    own_configuration_does_not_reach_the_spool,
 	    named_file_is_not_read_with_the_owners_rights, usual_settings_keep_the_rights,
 	    message_comes_from_a_terminal_and_v_goes_to_it};
 	Suite *s = users_suite("identity", tests, sizeof(tests) / sizeof(tests[0]));

@@ -284,7 +284,7 @@ START_TEST(background_child_cannot_be_touched)
 	nobody_can_touch_them();
 	server_say(fd, "250 2.0.0 taken");
 	WAIT_FOR(files_in("msg") == 0);
-	server_hear_end(fd);
+	close(fd);
 }
 END_TEST
 
@@ -349,9 +349,9 @@ END_TEST
 Suite *
 suite_strangers(void)
 {
-	const TTest *const tests[] = {mailq_shows_own_mail_alone,
-	    queue_run_sends_own_mail_alone, submission_cannot_be_touched,
-	    background_child_cannot_be_touched, stopped_run_of_one_delays_nobody_else};
+	const TTest *const tests[] = {mailq_shows_own_mail_alone, queue_run_sends_own_mail_alone,
+	    submission_cannot_be_touched, background_child_cannot_be_touched,
+	    stopped_run_of_one_delays_nobody_else};
 	Suite *s = users_suite("strangers", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, nobody_reads_or_changes_the_spool, 2);

@@ -277,7 +277,7 @@ END_TEST
 
 START_TEST(waiting_for_nothing)
 {
-	freopen("/dev/null", "w", stderr);
+	ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
 	sys.poll(NULL, 0, -1);
 }
 END_TEST

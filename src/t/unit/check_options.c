@@ -194,6 +194,27 @@ START_TEST(settings_by_letter_and_by_name)
 }
 END_TEST
 
+/* What sendmail gives its rights up for, and what it takes from everybody. */
+START_TEST(rights_are_for_harmless_options)
+{
+	static const char *const own[] = {"sendmail -C /x a", "sendmail -C/x -q", "sendmail -d a",
+	    "sendmail -d0.1 a", "sendmail -oA/etc/aliases a", "sendmail -O AliasFile=/x a",
+	    "sendmail -OUnknown a", "sendmail -O DeliveryModes=q a"};
+	static const char *const usual[] = {"sendmail a", "sendmail -t -i -oi -oem -oee -odb -om",
+	    "sendmail -O DeliveryMode=b a", "sendmail -OTimeout.queuereturn=5d a",
+	    "sendmail -oerrormode a", "sendmail -oeq -o7 a", "sendmail -v -q"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		ok(own[i]);
+		ck_assert_msg(o.as_caller, "%s", own[i]);
+	}
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		ok(usual[i]);
+		ck_assert_msg(!o.as_caller, "%s", usual[i]);
+	}
+}
+END_TEST
+
 START_TEST(options_that_mean_nothing_here_are_taken_with_their_arguments)
 {
 	ok("sendmail -Ac -A m -B 7BIT -B8BITMIME -c -d -d0.1 -em -e q -G -h 3 -h3 -L tag -M x -m "
@@ -329,6 +350,7 @@ suite_options(void)
 	tcase_add_test(t, the_null_sender_is_empty);
 	tcase_add_test(t, delivery_modes);
 	tcase_add_test(t, settings_by_letter_and_by_name);
+	tcase_add_test(t, rights_are_for_harmless_options);
 	tcase_add_test(t, options_that_mean_nothing_here_are_taken_with_their_arguments);
 	tcase_add_test(t, queue_runs);
 	tcase_add_test(t, queue_filters);
