@@ -211,7 +211,7 @@ hardened: $(BUILD)/sortie
 	@sh src/t/lint/hardened.sh $(BUILD)/sortie
 
 # Several users, and the program installed as it should be; for root.
-privilege: $(BUILD)/libsortie.a $(BUILD)/check-privilege
+privilege: $(BUILD)/sortie $(BUILD)/check-privilege
 	@sh src/t/privilege/run.sh $(BUILD) "$(MAKE)"
 
 # The program whose compiled-in places are below PLACE.
