@@ -120,9 +120,10 @@ message_open_body(struct message *m)
 		return true;
 	m->body = spool_open_body(ms->spool, m->envelope.msgid);
 	if (m->body < 0) {
-		if (errno == ENOENT)
-			spool_quarantine(
-			    ms->spool, m->envelope.id, m->envelope.msgid, "its body is missing");
+		/* not there, a folder or FIFO, a link: no later run would find it better */
+		if (errno == ENOENT || errno == EINVAL || errno == ELOOP)
+			spool_quarantine(ms->spool, m->envelope.id, m->envelope.msgid,
+			    errno == ENOENT ? "its body is missing" : "its body is no file");
 		else
 			log_warn("%s: cannot open its body: %s", m->envelope.id, strerror(errno));
 		return false;
