@@ -210,8 +210,9 @@ fault: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/check $(BUILD)/kill-each $(BUILD)/
 hardened: $(BUILD)/sortie
 	@sh src/t/lint/hardened.sh $(BUILD)/sortie
 
-# Several users, and the program installed as it should be; for root.
+# Installing; and several users of what was installed, for root.
 privilege: $(BUILD)/sortie $(BUILD)/check-privilege
+	@sh src/t/privilege/install.sh $(BUILD)
 	@sh src/t/privilege/run.sh $(BUILD) "$(MAKE)"
 
 # The program whose compiled-in places are below PLACE.

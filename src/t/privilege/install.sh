@@ -1,0 +1,57 @@
+#!/bin/sh
+# install.sh BUILD: what make install and make uninstall do below DESTDIR, and when root for a user
+# without a name; and what they leave alone.
+build=$(cd "$1" && pwd)
+dir=$(mktemp -d "$build/install.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+bad=0
+
+run() { # install | uninstall, with DESTDIR and PREFIX set
+	PROGRAM=$build/sortie SBINDIR=$PREFIX/sbin BINDIR=$PREFIX/bin SYSCONFDIR=$PREFIX/etc \
+		SPOOLDIR=$PREFIX/spool/mail SORTIEUSER=64001 sh src/install.sh "$1" > "$dir/out" 2>&1
+}
+
+is() { # name command...
+	name=$1
+	shift
+	if "$@"; then
+		echo "privilege: ok: $name"
+	else
+		echo "privilege: FAILED: $name: $*"
+		cat "$dir/out"
+		bad=1
+	fi
+}
+
+below() { # what is in the folder, in one line
+	(cd "$1" && find . ! -type d | LC_ALL=C sort | tr '\n' ' ')
+}
+
+all='./bin/mailq ./bin/newaliases ./sbin/hoststat ./sbin/purgestat ./sbin/send-mail ./sbin/sendmail '
+all="$all./sbin/sortie "
+
+export DESTDIR="$dir/package" PREFIX=/opt
+is package_is_installed run install
+is package_has_all_names [ "$(below "$dir/package/opt")" = "$all" ]
+is package_has_no_setuid_yet [ ! -u "$dir/package/opt/sbin/sortie" ]
+is package_is_told_what_to_do grep -q 'chmod 6755 /opt/sbin/sortie' "$dir/out"
+is package_is_removed run uninstall
+is package_leaves_no_file [ -z "$(below "$dir/package/opt")" ]
+[ "$(id -u)" = 0 ] || exit $bad
+
+export DESTDIR= PREFIX="$dir/live"
+mkdir -p "$PREFIX/sbin" "$PREFIX/etc"
+echo other > "$PREFIX/sbin/sendmail"
+echo mine > "$PREFIX/etc/sortie.conf"
+is installs_as_root run install
+is program_is_setuid [ "$(ls -ln "$PREFIX/sbin/sortie" | awk '{ print $1, $3, $4 }')" = \
+	'-rwsr-sr-x 64001 64001' ]
+is spool_is_the_owners [ "$(ls -dln "$PREFIX/spool/mail" | awk '{ print $1, $3, $4 }')" = \
+	'drwx------ 64001 64001' ]
+is another_sendmail_is_left [ "$(cat "$PREFIX/sbin/sendmail")" = other ]
+is another_sendmail_is_spoken_of grep -q 'ln -sf sortie' "$dir/out"
+is installs_over_itself run install
+is uninstalls_as_root run uninstall
+is what_is_not_ours_is_left [ "$(below "$PREFIX")" = './etc/sortie.conf ./sbin/sendmail ' ]
+is spool_is_left [ -d "$PREFIX/spool/mail" ]
+exit $bad
