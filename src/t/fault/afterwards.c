@@ -119,6 +119,14 @@ is_empty(const char *dir, const char *folder)
 }
 
 void
+afterwards_days_later(const char *dir)
+{
+	tree_age(part(dir, "tmp"), LEFTOVER_S);
+	tree_age(part(dir, "msg"), LEFTOVER_S);
+	tree_age(part(dir, "run"), LEFTOVER_S);
+}
+
+void
 afterwards_finish(const char *dir)
 {
 	int i;
@@ -131,9 +139,7 @@ afterwards_finish(const char *dir)
 	for (i = 0; i < RUNS_MAX && !is_empty(dir, "ctl"); i++)
 		afterwards_run(dir, everybody);
 	if (!is_empty(dir, "tmp") || !is_empty(dir, "msg")) {
-		tree_age(part(dir, "tmp"), LEFTOVER_S);
-		tree_age(part(dir, "msg"), LEFTOVER_S);
-		tree_age(part(dir, "run"), LEFTOVER_S);
+		afterwards_days_later(dir);
 		afterwards_run(dir, "-q");
 	}
 	judge_end();

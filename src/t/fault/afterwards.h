@@ -19,6 +19,9 @@ void afterwards_sortie(const char *dir, const char *how, const char *argv[AFTERW
 /* One run ("-q", "-qR@"); it must end well. */
 void afterwards_run(const char *dir, const char *how);
 
+void afterwards_days_later(
+    const char *dir); /* what is left over is old enough to be cleaned away */
+
 /*
  * Runs, with a judgement where judge.h wants one: some while those who put mail off still do, then until
  * the queue is empty, and one as if days had gone by, so that what is left over goes.

@@ -365,17 +365,18 @@ cut_plainly(unsigned *syncs)
 	return run.changes;
 }
 
-/* One is killed before its n-th change; the next does what is to be done. */
+/* One is killed before its n-th change; the next does what is to be done, and cleans. */
 static void
 cut_behind_a_kill(unsigned n)
 {
 	struct record_run run = {.kill_at = n}, next = {.kill_at = 0};
 	char how[60];
 
-	snprintf(how, sizeof(how), "killed before change %u, then another run, ", n);
+	snprintf(how, sizeof(how), "killed before change %u, another run days later, ", n);
 	sweep.how = how;
 	lay_out();
 	record_command(NULL, &run);
+	afterwards_days_later(dir);
 	sweep.after_kill = true;
 	sweep.from = sweep.record.n;
 	sweep.resubmits = sweep.scene->rcpts[0] != NULL && !is_queued();
