@@ -22,18 +22,6 @@ const char *output = "";
 /* --- fixtures ----------------------------------------------------------------------------- */
 
 void
-users_setup(void)
-{
-	signal(SIGPIPE, SIG_IGN);
-	if (access(kit.spool, F_OK) == 0)
-		whole_remove(kit.spool);
-	unlink(kit.log);
-	ck_assert_int_eq(mkdir(kit.spool, 0700), 0);
-	ck_assert_int_eq(chown(kit.spool, OWNER, OWNER), 0);
-	kit_configure("%s", "");
-}
-
-void
 users_teardown(void)
 {
 	const uid_t users[] = {OWNER, ANN, BOB};
@@ -42,6 +30,19 @@ users_teardown(void)
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
 		for (size_t n = processes_of(users[i], pids, PROCESSES); n > 0; n--)
 			kill(pids[n - 1], SIGKILL);
+}
+
+void
+users_setup(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	users_teardown(); /* a test that failed has not come to it */
+	if (access(kit.spool, F_OK) == 0)
+		whole_remove(kit.spool);
+	unlink(kit.log);
+	ck_assert_int_eq(mkdir(kit.spool, 0700), 0);
+	ck_assert_int_eq(chown(kit.spool, OWNER, OWNER), 0);
+	kit_configure("%s", "");
 }
 
 int
