@@ -368,8 +368,8 @@ take_rights(struct program *p)
 		log_warn("cannot change to /: %s", strerror(errno));
 	if ((rc = read_config(p)) != EX_OK)
 		return rc;
-	if (privilege_as_owner(p->config.spool, !p->options.as_caller, p->why, sizeof(p->why)) ==
-	    -1)
+	if (privilege_as_owner(
+		p->config.spool, p->options.config == NULL, p->why, sizeof(p->why)) == -1)
 		return EX_OSERR;
 	use_config(p);
 	return EX_OK;
