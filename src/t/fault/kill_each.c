@@ -55,6 +55,7 @@ enum {
 	SITES = 3, /* when a call failed, each may have a session that ended in the wrong moment */
 	PATIENCE_S = 60,
 	LOADER = 3, /* the dynamic loader's first calls: without them it crashes, by itself */
+	IDLE_TICKS = 100, /* for so long it made no call: it has nothing to do */
 	ENDLESS = 20, /* times as many calls as without a fault: it will not end */
 };
 
@@ -73,7 +74,8 @@ struct point {
 	long nr; /* the call that went wrong, -1: it did not come to that */
 	int error;
 	bool stopped; /* it was sent its SIGTERM */
-	pid_t first;
+	pid_t first, last; /* the process started; the one that made the last call */
+	unsigned ticks; /* since that call */
 };
 
 static char dir[TREE_PATH_MAX];
@@ -115,6 +117,15 @@ is_poll(long nr)
 	return false;
 }
 
+static void
+send_stop(struct point *p, pid_t waiting)
+{
+	if (p->stopped || p->scene->stop == STOP_NOBODY)
+		return;
+	p->stopped = true;
+	kill(p->scene->stop == STOP_CHILD ? waiting : p->first, SIGTERM);
+}
+
 /* A SIGTERM when it waits, and all there was to do is done. */
 static void
 stop_in_time(struct point *p, const struct tracer_call *call)
@@ -123,13 +134,13 @@ stop_in_time(struct point *p, const struct tracer_call *call)
 
 	if (call->first)
 		p->first = call->pid;
-	if (p->stopped || p->scene->stop == STOP_NOBODY || !is_poll(call->nr))
+	p->ticks = 0;
+	p->last = call->pid;
+	if (!is_poll(call->nr) || (p->scene->stop == STOP_CHILD && call->first))
 		return;
 	(void)receiver_receipts(&got);
-	if (got == 0 || !queue_empty() || (p->scene->stop == STOP_CHILD && call->first))
-		return;
-	p->stopped = true;
-	kill(p->scene->stop == STOP_CHILD ? call->pid : p->first, SIGTERM);
+	if (got > 0 && queue_empty())
+		send_stop(p, call->pid);
 }
 
 static int
@@ -166,8 +177,11 @@ on_call(void *ctx, const struct tracer_call *call)
 static void
 on_tick(void *ctx)
 {
-	(void)ctx;
+	struct point *p = ctx;
+
 	receiver_turn(-1, 0);
+	if (++p->ticks == IDLE_TICKS) /* what failed is not tried again so soon */
+		send_stop(p, p->last);
 }
 
 /* The scene's command; the wait status of the process started. */
@@ -436,6 +450,8 @@ int
 main(int argc, char **argv)
 {
 	options(argc, argv);
+	/* A sanitizer's search for leaks traces the program itself: two cannot. */
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 0);
 	if (!tracer_allowed()) {
 		printf("kill_each: skipped: ptrace(2) is not permitted, or not there\n");
 		return 0;
