@@ -124,6 +124,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PRIVILEGE src/t/privilege/check_privilege.c src/t/privilege/users.c \
 	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c \
+	CONFINE src/t/confine/tries.c src/t/confine/granted.c src/t/confine/refused.c \
 	PORTS src/t/interop/ports.c \
 	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \
 	src/t/fault/tree.c src/t/fault/afterwards.c \
@@ -162,12 +163,12 @@ check:
 	@$(MAKE) -j $(J) run-check
 
 # Builds all of them and runs none.
-tests: $(BUILD)/sortie $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
+tests: $(BUILD)/sortie $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
 	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
 	$(BUILD)/fuzz-replay
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: privilege suites whole kill scarce kill-each fuzz-smoke hardened
+run-check: confine privilege suites whole kill scarce kill-each fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -203,7 +204,8 @@ kill-each: $(BUILD)/sortie $(BUILD)/kill-each
 
 # Every fault at every place, for minutes, and a table at the end: killed at each system call, each call
 # failing, the power cut between any two, too little of everything.
-fault: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/check $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/resources
+fault: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/check $(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut \
+	$(BUILD)/resources
 	@sh src/t/fault/table.sh $(BUILD) $(J)
 
 # The program is built as it was meant to be.
@@ -225,6 +227,10 @@ privilege-program: $(OBJ_MAIN) $(BUILD)/libsortie.a
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports
 	@sh src/t/interop/run.sh $(BUILD)/sortie $(BUILD)/ports $(SERVERS)
+
+# What a run that has confined itself may still do, and what it may not.
+confine: $(BUILD)/tries
+	$(BUILD)/tries
 
 # kill -9 at 200 random moments; half a minute.
 kill-test: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
@@ -249,6 +255,9 @@ $(BUILD)/check-whole: $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE)
 $(BUILD)/check-privilege: $(OBJ_PRIVILEGE) $(BUILD)/t/whole/kit.o $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PRIVILEGE) $(BUILD)/t/whole/kit.o $(WHOLE) $(LIBS) \
 		$(CHECK_LIBS)
+
+$(BUILD)/tries: $(OBJ_CONFINE) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CONFINE) $(WHOLE) $(LIBS)
 
 $(BUILD)/ports: $(OBJ_PORTS) $(BUILD)/libsortie.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PORTS) $(BUILD)/libsortie.a $(LIBS)
@@ -307,7 +316,7 @@ check-valgrind:
 
 # gcov's line coverage, a line a file.
 cov:
-	@$(MAKE) BUILD=build/cov CFLAGS="-O0 -g --coverage" check
+	@$(MAKE) BUILD=build/cov CFLAGS="-O0 -g --coverage -DNO_CONFINE" check
 	@sh src/t/lib/cov.sh build/cov
 
 # Replays every corpus once, with any compiler.
@@ -357,7 +366,7 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all install uninstall check run-check tests suites whole kill scarce fault-program fault-resources \
+.PHONY: all install uninstall check run-check tests confine suites whole kill scarce fault-program fault-resources \
 	fault-runners hardened privilege privilege-program interop kill-test bench demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz fuzz-run afl \
 	fuzz-programs lint fmt-check clean

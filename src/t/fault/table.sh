@@ -19,6 +19,8 @@ sweep "$build/kill-each" "$build/sortie" --jobs "$jobs"
 sweep "$build/kill-each" "$build/sortie" --faults --jobs "$jobs"
 sweep "$build/cut" "$build/sortie" --jobs "$jobs"
 sweep "$build/resources" "$build/sortie" "$build/sink"
+sweep "$build/kill" "$build/sortie" "$build/sink" --together 10
+sweep "$build/kill" "$build/sortie" "$build/sink" --stops 20
 sweep env FAULT_STEP=1 FAULT_JOBS="$jobs" "$build/check" fault_program
 
 awk -F '\t' '
