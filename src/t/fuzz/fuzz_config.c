@@ -162,10 +162,10 @@ decorate(struct buf *b, const char *text, size_t n)
 {
 	const char *end = text + n, *lf;
 
-	for (; (lf = memchr(text, '\n', (size_t)(end - text))) != NULL; text = lf + 1) {
+	for (int i = 0; (lf = memchr(text, '\n', (size_t)(end - text))) != NULL; text = lf + 1) {
 		buf_adds(b, "\t ");
 		buf_add(b, text, (size_t)(lf - text));
-		buf_adds(b, " # relay x\r\n");
+		buf_adds(b, i++ % 2 == 0 ? "\r\n" : " # relay x\n");
 	}
 	buf_add(b, text, (size_t)(end - text));
 }

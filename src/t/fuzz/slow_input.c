@@ -60,7 +60,7 @@ enum kind { FIELD, FOLDED, EMPTY, MAILBOX, TEXT };
 static enum kind
 kind_of(const struct line *l, bool have_fields)
 {
-	size_t name = 0, colon, cr = 0;
+	size_t name = 0, colon, cr = 0, quoted;
 
 	while (cr < l->n && l->text[cr] == '\r')
 		cr++;
@@ -74,9 +74,9 @@ kind_of(const struct line *l, bool have_fields)
 		colon++;
 	if (name >= 1 && name <= 256 && colon < l->n && colon <= 999 && l->text[colon] == ':')
 		return FIELD;
-	if (!have_fields && l->n <= 998 &&
-	    ((l->n >= 5 && memcmp(l->text, "From ", 5) == 0) ||
-		(l->n >= 6 && memcmp(l->text, ">From ", 6) == 0)))
+	quoted = l->n > 0 && l->text[0] == '>';
+	if (!have_fields && l->n - quoted >= 5 && l->n - quoted <= 998 &&
+	    memcmp(l->text + quoted, "From ", 5) == 0)
 		return MAILBOX;
 	return TEXT;
 }
