@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/packet.h"
+#include "base/sandbox.h"
 #include "base/sys.h"
 
 enum { PATIENCE_MS = 1000 };
@@ -150,6 +151,7 @@ helper_connect_serve(int sock, const void *ctx)
 	const struct helper_paths *paths = ctx;
 	struct helper_call c;
 
+	sandbox_enter(SANDBOX_BROKER, NULL, 0);
 	while (
 	    packet_receive(sock, &c, sizeof(c), NULL) == (ssize_t)sizeof(c) && c.path < paths->n) {
 		int fd = sys.connect_path(paths->v[c.path]);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/packet.h"
+#include "base/sandbox.h"
 #include "base/str.h"
 
 enum { PATIENCE_MS = 500 };
@@ -147,6 +148,7 @@ helper_log_serve(int sock, const void *ctx)
 
 	tzset(); /* reads a file */
 	openlog(log->ident, LOG_NDELAY, LOG_MAIL);
+	sandbox_enter(SANDBOX_BROKER, NULL, 0);
 	while ((n = packet_receive(sock, packet, sizeof(packet) - 1, NULL)) > 0) {
 		packet[n] = '\0';
 		if ((packet[0] != HELPER_WARN && packet[0] != HELPER_INFO) ||

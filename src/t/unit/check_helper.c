@@ -526,16 +526,19 @@ START_TEST(who_connects_is_late)
 }
 END_TEST
 
-static const char *one_path[] = {path};
+/* The second is there, but not for the asking. */
+static const char *one_path[] = {path, other};
 static const struct helper_paths paths = {.v = one_path, .n = 1};
 
 START_TEST(number_that_no_path_has)
 {
 	struct helper_call c = {.number = 1, .path = (uint32_t)_i};
+	int fd = listen_at(other);
 
 	ck_assert_int_eq(helper_start(&h, "check", false, helper_connect_serve, &paths), 0);
 	hand(&c, sizeof(c), -1);
 	ends_by_itself();
+	close(fd);
 }
 END_TEST
 
