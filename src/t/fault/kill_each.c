@@ -362,7 +362,7 @@ sweep(const struct scene *s)
 static bool
 wanted(const struct scene *s)
 {
-	if (s->slow && opt.every > 1)
+	if (s->slow && (opt.every > 1 || opt.faults))
 		return false;
 	return opt.only == NULL || str_starts(s->name, opt.only);
 }

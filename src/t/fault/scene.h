@@ -34,7 +34,8 @@ struct scene {
 	bool dns; /* routes come from the name server, not from the configuration */
 	bool changes_nothing; /* the spool is the same afterwards, whatever happens */
 	bool warns; /* the senders are told of a delay, once */
-	bool slow; /* waits for seconds of its own: not in the short version */
+	bool
+	    slow; /* waits for seconds of its own: only where it is killed, and not in the short version */
 };
 
 extern const struct scene scenes[];
