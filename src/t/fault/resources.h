@@ -22,6 +22,7 @@ struct post {
 	const char *sortie, *sink; /* paths */
 	char dir[64];
 	char spool[POST_PATH_MAX]; /* where the next configuration puts it */
+	unsigned others; /* more recipients of each message, so many */
 	bool keep; /* the directory stays */
 };
 extern struct post post;

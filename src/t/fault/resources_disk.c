@@ -158,10 +158,36 @@ try_filled(struct tally *t, bool ballast, long pages)
 	unmount_disk();
 }
 
+/*
+ * A control file with room for less than a line in its last page, so that the line about who was served
+ * needs the ballast's.
+ */
+static void
+try_page_end(struct tally *t, unsigned others)
+{
+	t->points++;
+	post.others = others;
+	post_point("full disk, control file for %u recipients", 2 + others);
+	mount_disk(0, 4 << 20, 1000);
+	if (!post_submit(t, NULL, "-odq"))
+		post_complain(&t->other, "there was room");
+	fill(0);
+	post_run(t, NULL, true);
+	if (post_arrived() == 0)
+		post_complain(&t->other, "nothing went out in spite of the ballast");
+	remove_from_disk("filler");
+	post_finish(t);
+	unmount_disk();
+	post.others = 0;
+}
+
 static bool
 fill_up(unsigned every)
 {
 	struct tally t = {0};
+
+	for (unsigned others = 125; others <= 160; others += every)
+		try_page_end(&t, others);
 
 	for (long pages = 0; pages <= 8; pages += every) {
 		try_filled(&t, true, pages);

@@ -17,7 +17,7 @@
 #include "base/alloc.h"
 #include "whole.h"
 
-enum { SINKS = 2, NO_LOADER = 127, TOLD_MAX = 8, PASSES_MAX = 6 };
+enum { OTHERS_MAX = 200, SINKS = 2, NO_LOADER = 127, TOLD_MAX = 8, PASSES_MAX = 6 };
 
 struct post post;
 
@@ -164,7 +164,7 @@ static int
 run(const char *const args[], post_prepare_fn *prepare)
 {
 	char in[POST_PATH_MAX], conf[POST_PATH_MAX];
-	const char *argv[12] = {post.sortie, "-C", conf};
+	const char *argv[10 + OTHERS_MAX] = {post.sortie, "-C", conf};
 	int status = 0, n = 3, fd, out[2];
 	pid_t child;
 
@@ -220,14 +220,28 @@ is_fitting(int status)
 					code == EX_IOERR || code == EX_CANTCREAT);
 }
 
+/* Recipients besides, who are put off like the second one; nobody looks at what becomes of them. */
+static void
+add_others(const char *args[], size_t first)
+{
+	static char others[OTHERS_MAX][40];
+
+	for (unsigned i = 0; i < post.others; i++) {
+		snprintf(others[i], sizeof(others[i]), "%zu-%03u@later.example", nmessages, i);
+		args[first++] = others[i];
+	}
+	args[first] = NULL;
+}
+
 bool
 post_submit(struct tally *t, post_prepare_fn *prepare, const char *delivery)
 {
 	char text[POST_PATH_MAX], ok[40], later[40];
-	const char *const args[] = {delivery, "-f", "alice@here.example", ok, later, NULL};
+	const char *args[6 + OTHERS_MAX] = {delivery, "-f", "alice@here.example", ok, later};
 	struct message *m;
 	int status;
 
+	add_others(args, 5);
 	messages = xgrow(messages, nmessages, &messages_cap, sizeof(*messages));
 	m = &messages[nmessages];
 	memset(m, 0, sizeof(*m));
@@ -263,9 +277,13 @@ read_records(struct tally *t, bool unrecorded)
 		while (fgets(line, sizeof(line), sinks[i].record) != NULL) {
 			unsigned long n;
 			struct message *m;
+			char next;
 
-			if (sscanf(line, "<%lu@here.example>", &n) != 1 || n >= nmessages)
+			if (sscanf(line, "<%lu@here.example> %*u%c", &n, &next) != 2 ||
+			    n >= nmessages)
 				die(EX_DATAERR, "a strange line in the record: %s", line);
+			if (next != '@')
+				continue;
 			m = &messages[n];
 			if (m->arrived[i]++ > m->unrecorded[i])
 				post_complain(&t->duplicated, "message %lu came to %s again", n,
