@@ -288,7 +288,10 @@ move_to(int corrupt, const char *new, int dir, const char *old)
 	return there ? durable_unlink(dir, old) : 0;
 }
 
-/* The body goes along, unless another message owns it (a damaged file may say anything). */
+/*
+ * The body goes along, unless another message owns it (a damaged file may say anything). A folder or FIFO
+ * in its place may stay where it is: a confined run cannot make one elsewhere.
+ */
 static int
 quarantine_body(struct spool *sp, int corrupt, const char *id, const char *msgid)
 {
@@ -301,8 +304,14 @@ quarantine_body(struct spool *sp, int corrupt, const char *id, const char *msgid
 	    (sys.fstatat(sp->ctl, msgid, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
 		return 0;
 	snprintf(name, sizeof(name), "%s.msg", id);
-	if (move_to(corrupt, name, sp->msg, msgid) == -1 && errno != ENOENT)
-		return -1;
+	if (move_to(corrupt, name, sp->msg, msgid) == -1 && errno != ENOENT) {
+		int saved = errno;
+		bool file = sys.fstatat(sp->msg, msgid, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+			    S_ISREG(st.st_mode);
+
+		errno = saved;
+		return file ? -1 : 0;
+	}
 	return 0;
 }
 
@@ -310,18 +319,19 @@ int
 spool_quarantine(struct spool *sp, const char *id, const char *msgid, const char *why)
 {
 	char name[SPOOL_NAME_MAX];
-	int corrupt = spool_open_dir(sp->dir, "corrupt"), r;
+	int corrupt = spool_open_dir(sp->dir, "corrupt"), r = corrupt == -1 ? -1 : 0;
 
-	if (corrupt == -1)
-		return -1;
 	/* The body first: a body alone in msg/ would be cleaned away one day. */
-	r = quarantine_body(sp, corrupt, id, msgid);
+	if (r == 0)
+		r = quarantine_body(sp, corrupt, id, msgid);
 	snprintf(name, sizeof(name), "%s.ctl", id);
 	if (r == 0)
 		r = move_to(corrupt, name, sp->ctl, id);
 	spool_close_fd(&corrupt);
-	if (r == -1)
+	if (r == -1) {
+		log_warn("%s: %s; it cannot be moved to corrupt/: %s", id, why, strerror(errno));
 		return -1;
+	}
 	log_warn("%s: moved to corrupt/: %s", id, why);
 	durable_touch_dir(&sp->batch, sp->ctl);
 	durable_touch_dir(&sp->batch, sp->msg);
