@@ -164,11 +164,11 @@ check:
 
 # Builds all of them and runs none.
 tests: $(BUILD)/sortie $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
-	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
+	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
 	$(BUILD)/fuzz-replay
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: confine privilege suites whole kill scarce kill-each fuzz-smoke hardened
+run-check: confine privilege suites whole kill scarce kill-each power-cuts fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -201,6 +201,10 @@ fault-runners: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 # Killed at every 17th of its system calls; `make fault` takes all of them.
 kill-each: $(BUILD)/sortie $(BUILD)/kill-each
 	$(BUILD)/kill-each $(BUILD)/sortie --every 17 --jobs $(J)
+
+# The power fails at a few moments of each scene; `make fault` takes thousands.
+power-cuts: $(BUILD)/sortie $(BUILD)/cut
+	$(BUILD)/cut $(BUILD)/sortie --sample 4 --jobs $(J)
 
 # Every fault at every place, for minutes, and a table at the end: killed at each system call, each call
 # failing, the power cut between any two, too little of everything.
@@ -366,7 +370,7 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all install uninstall check run-check tests confine suites whole kill scarce fault-program fault-resources \
+.PHONY: all install uninstall check run-check tests confine suites whole kill scarce power-cuts fault-program fault-resources \
 	fault-runners hardened privilege privilege-program interop kill-test bench demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz fuzz-run afl \
 	fuzz-programs lint fmt-check clean

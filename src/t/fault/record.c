@@ -1,7 +1,6 @@
 #include "record.h"
 
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,6 +16,10 @@
 #include "receiver.h"
 #include "tracer.h"
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
 enum { PATH = 512, FAMILY = 8, FILE_MAX = 4 << 20, PATIENCE_S = 30, NOT_OURS = -1 };
 
 struct record_inode {
@@ -29,7 +32,7 @@ struct record_inode {
 struct pending { /* a call that has been entered */
 	pid_t pid;
 	bool wanted;
-	char path[PATH]; /* CREATE: what to look at afterwards */
+	char path[PATH]; /* CREATE, LINK, RENAME: what to look at afterwards */
 	struct record_event event;
 };
 
@@ -203,6 +206,8 @@ record_free(struct record *r)
 
 /* --- what a call means --- */
 
+#if defined(__linux__)
+
 /* The inode that a descriptor leads to, or NOT_OURS. */
 static int
 inode_of_fd(struct record *r, pid_t pid, unsigned long fd)
@@ -269,9 +274,9 @@ decode_move(struct record *r, const struct tracer_call *c, struct pending *p)
 
 	p->event.kind = c->nr == SYS_linkat ? RECORD_LINK : RECORD_RENAME;
 	p->event.inode = find_name(r, c, 0, path, &p->event.name);
-	p->event.other_dir = find_name(r, c, 2, path, &p->event.other);
+	p->event.other_dir = find_name(r, c, 2, p->path, &p->event.other);
 	if ((p->event.inode == NOT_OURS) != (p->event.other_dir == NOT_OURS))
-		die(EX_SOFTWARE, "record: a file leaves the spool, or comes in: %s", path);
+		die(EX_SOFTWARE, "record: a file leaves the spool, or comes in: %s", p->path);
 	return p->event.inode != NOT_OURS;
 }
 
@@ -365,6 +370,24 @@ is_rest(long nr)
 	return nr == SYS_ppoll;
 }
 
+#else /* nobody is traced here (tracer.h) */
+
+static bool
+decode(struct record *r, const struct tracer_call *c, struct pending *p)
+{
+	(void)r, (void)c, (void)p;
+	return false;
+}
+
+static bool
+is_rest(long nr)
+{
+	(void)nr;
+	return false;
+}
+
+#endif
+
 /* --- watching --- */
 
 static struct pending *
@@ -439,7 +462,6 @@ on_done(struct watching *w, const struct tracer_call *c, struct pending *p)
 {
 	struct record *r = w->r;
 	struct record_event *e = &p->event;
-	char path[PATH], *name = NULL;
 	struct stat st;
 
 	if (e->kind == RECORD_CREATE) {
@@ -452,11 +474,8 @@ on_done(struct watching *w, const struct tracer_call *c, struct pending *p)
 		e->at = position(c->pid, c->args[0]) - e->n;
 	}
 	add_event(r, *e);
-	if (e->kind == RECORD_LINK || e->kind == RECORD_RENAME) {
-		if (find_name(r, c, 2, path, &name) != NOT_OURS && lstat(path, &st) == 0)
-			finish_move(r, e, &st);
-		free(name);
-	}
+	if ((e->kind == RECORD_LINK || e->kind == RECORD_RENAME) && lstat(p->path, &st) == 0)
+		finish_move(r, e, &st);
 }
 
 static int
