@@ -80,7 +80,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c 
 	src/t/unit/check_mailq.c src/t/unit/check_packet.c src/t/unit/check_helper.c \
 	src/t/unit/check_local.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c \
-	src/t/fault/check_fault_program.c
+	src/t/fault/check_fault_program.c src/t/fault/check_fault_disk.c
 KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fault/sweep_spool.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_options.c \
 	src/t/dialogue/leakwatch.c src/t/lib/vclock.c src/t/lib/logcap.c \
 	src/t/lib/testspool.c src/t/lib/whole.c src/t/lib/net_fake.c src/t/lib/dns_fake.c \
@@ -129,7 +129,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \
 	src/t/fault/tree.c src/t/fault/afterwards.c \
 	EACH src/t/fault/kill_each.c src/t/fault/errors.c CUT src/t/fault/cut.c src/t/fault/record.c \
-	src/t/fault/disk.c src/t/fault/disk_states.c
+	DISK src/t/fault/disk.c src/t/fault/disk_states.c
 
 all: sortie
 
@@ -152,8 +152,8 @@ $(BUILD)/openssl: $(BUILD)/flags
 	@sh src/t/lib/features.sh --openssl $(CC)
 	@touch $@
 
-$(BUILD)/check: $(OBJ_KIT) $(OBJ_TESTS) $(OBJ_ORACLE) $(BUILD)/t/suites.o $(BUILD)/libsortie.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KIT) $(OBJ_TESTS) $(OBJ_ORACLE) $(BUILD)/t/suites.o \
+$(BUILD)/check: $(OBJ_KIT) $(OBJ_TESTS) $(OBJ_DISK) $(OBJ_ORACLE) $(BUILD)/t/suites.o $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KIT) $(OBJ_TESTS) $(OBJ_DISK) $(OBJ_ORACLE) $(BUILD)/t/suites.o \
 		$(BUILD)/libsortie.a $(LIBS) $(CHECK_LIBS)
 
 # --- tests ---
@@ -283,8 +283,8 @@ FAULTKIT = $(OBJ_FAULTKIT) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
 $(BUILD)/kill-each: $(OBJ_EACH) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_EACH) $(FAULTKIT) $(LIBS)
 
-$(BUILD)/cut: $(OBJ_CUT) $(FAULTKIT)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(FAULTKIT) $(LIBS)
+$(BUILD)/cut: $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT) $(LIBS)
 
 INSTALL = PROGRAM=$(BUILD)/sortie DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SBINDIR="$(SBINDIR)" \
 	BINDIR="$(BINDIR)" SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
