@@ -56,7 +56,7 @@ enum {
 	PROMISES = 64, /* receipts of a recording, at most */
 	SHOWN = 5, /* points of a scene where something is wrong, before it is enough */
 	BEHIND_STATES = 24, /* for each cut, where there are many recordings, ... */
-	BEHIND_POINTS = 5, /* ... and points for each of these */
+	BEHIND_POINTS = 5, /* ... and points for each of these, at least */
 };
 
 static struct {
@@ -367,7 +367,7 @@ cut_plainly(unsigned *syncs)
 
 /* One is killed before its n-th change; the next does what is to be done, and cleans. */
 static void
-cut_behind_a_kill(unsigned n)
+cut_behind_a_kill(unsigned n, size_t points)
 {
 	struct record_run run = {.kill_at = n}, next = {.kill_at = 0};
 	char how[60];
@@ -381,11 +381,11 @@ cut_behind_a_kill(unsigned n)
 	sweep.from = sweep.record.n;
 	sweep.resubmits = sweep.scene->rcpts[0] != NULL && !is_queued();
 	record_command(sweep.resubmits ? NULL : "-q", &next);
-	cut_everywhere(BEHIND_STATES, BEHIND_POINTS);
+	cut_everywhere(BEHIND_STATES, points);
 }
 
 static void
-cut_behind_a_failure(unsigned n)
+cut_behind_a_failure(unsigned n, size_t points)
 {
 	struct record_run run = {.fail_sync = n};
 	char how[60];
@@ -394,7 +394,7 @@ cut_behind_a_failure(unsigned n)
 	sweep.how = how;
 	lay_out();
 	record_command(NULL, &run);
-	cut_everywhere(BEHIND_STATES, BEHIND_POINTS);
+	cut_everywhere(BEHIND_STATES, points);
 }
 
 /* --- scenes --- */
@@ -414,13 +414,13 @@ say_row(const char *what)
 
 /* Some n of 1 to `most`, evenly, so that there are points enough; where it begins is chance. */
 static bool
-for_some(unsigned most, void (*cut)(unsigned n), const char *what)
+for_some(unsigned most, void (*cut)(unsigned n, size_t points), const char *what)
 {
 	size_t points = opt.sample != 0 ? opt.sample : opt.behind;
 	unsigned step = (unsigned)(most * BEHIND_POINTS / points + 1), n;
 
 	for (n = 1 + (unsigned)(opt.seed % step); n <= most; n += step)
-		cut(n);
+		cut(n, points * step / most + 1);
 	return say_row(what);
 }
 
@@ -448,14 +448,15 @@ wanted(const struct scene *s)
 static int
 one_scene(const struct scene *s)
 {
-	char absolute[TREE_PATH_MAX];
+	char *absolute = realpath(opt.sortie, NULL);
 	bool ok;
 
-	if (realpath(opt.sortie, absolute) == NULL)
+	if (absolute == NULL)
 		die(EX_USAGE, "%s: %s", opt.sortie, strerror(errno));
 	afterwards_make_dir(dir);
 	receiver_open();
 	scene_make(s, dir, absolute);
+	free(absolute);
 	ok = sweep_scene(s);
 	if (opt.keep && !ok)
 		printf("see %s/cut\n", dir);

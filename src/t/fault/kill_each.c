@@ -17,8 +17,9 @@
  *	--at N		one call only; its spool stays, and its name is printed
  *	--jobs N	so many scenes at a time (1)
  *
- * For each scene a line on standard output, fields separated by tabs: ROW, the scene, points tried, and at
- * how many of them something was lost, duplicated beyond that window, leaked.
+ * For each scene a line on standard output, in the short version only where anything was found; fields
+ * separated by tabs: ROW, the scene, points tried, and at how many of them something was lost,
+ * duplicated beyond that window, leaked.
  */
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -329,6 +330,17 @@ try_unharmed(const struct scene *s)
 	try_point(&p);
 }
 
+static bool
+any_found(void)
+{
+	enum judge_kind kind;
+
+	for (kind = JUDGE_LOST; kind < JUDGE_KINDS; kind++)
+		if (count.found[kind] > 0)
+			return true;
+	return false;
+}
+
 static int
 sweep(const struct scene *s)
 {
@@ -346,15 +358,17 @@ sweep(const struct scene *s)
 	else
 		for (n = opt.every; try_call(s, n); n += opt.every)
 			progress(s, n);
-	printf("ROW\t%s: %s\t%lu\t%lu\t%lu\t%lu\n",
-	    opt.faults ? "fault at each call" : "kill at each call", s->name, count.points,
-	    count.found[JUDGE_LOST], count.found[JUDGE_DUPLICATED], count.found[JUDGE_LEAKED]);
+	if (opt.every == 1 || any_found())
+		printf("ROW\t%s: %s\t%lu\t%lu\t%lu\t%lu\n",
+		    opt.faults ? "fault at each call" : "kill at each call", s->name, count.points,
+		    count.found[JUDGE_LOST], count.found[JUDGE_DUPLICATED],
+		    count.found[JUDGE_LEAKED]);
 	if (opt.at != 0)
 		printf("see %s\n", dir);
 	else
 		whole_remove(dir);
 	fflush(stdout);
-	return count.found[0] + count.found[1] + count.found[2] + count.found[3] > 0;
+	return any_found();
 }
 
 /* --- the whole --- */
@@ -402,6 +416,9 @@ sweep_all(void)
 	}
 	for (; running > 0; running--)
 		ok = one_ends() && ok;
+	if (ok && opt.every > 1)
+		printf("kill_each: every %luth call of each scene: nothing lost, twice or left\n",
+		    opt.every);
 	return ok ? 0 : 1;
 }
 
