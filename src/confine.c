@@ -172,22 +172,27 @@ add_ca_store(struct list *l, const char *ca)
 			return;
 }
 
-void
+unsigned
 confine_enter(const struct config *c)
 {
 	struct list l = {NULL, 0, 0};
+	unsigned has;
 
 	if (!the.allowed)
-		return;
+		return 0;
 	tzset(); /* from /etc/localtime, once */
 	add(&l, c->spool, SANDBOX_SPOOL);
+	/* glibc's res_mkquery(3) reads these, for nothing that matters here */
+	add(&l, "/etc/resolv.conf", SANDBOX_READ);
+	add(&l, "/etc/host.conf", SANDBOX_READ);
 	if (c->nnameservers == 0)
 		add_file(&l, c->resolv_conf);
 	add_file(&l, c->hosts);
 	add_file(&l, c->auth);
 	add_ca_store(&l, c->ca);
-	sandbox_enter(SANDBOX_RUNNER, l.v, l.n);
+	has = sandbox_enter(SANDBOX_RUNNER, l.v, l.n);
 	for (size_t i = 0; i < l.n; i++)
 		free((void *)(uintptr_t)l.v[i].path);
 	free(l.v);
+	return has;
 }

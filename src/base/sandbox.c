@@ -20,18 +20,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Sanitizers look at more of the system than any program, and gcov writes files at the end. */
+/* Sanitizers look at more of the system than any program. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || \
     __has_feature(thread_sanitizer)
-#define NO_CONFINE
+#define SANITIZED
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define NO_CONFINE
+#define SANITIZED
 #endif
 
-#ifdef NO_CONFINE
+#if defined(NO_CONFINE) || defined(SANITIZED)
 
 unsigned
 sandbox_enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)

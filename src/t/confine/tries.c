@@ -1,0 +1,184 @@
+/*
+ * tries: enters the confinement of a run and tries what it may do and what it may not. Takes no
+ * arguments; TMPDIR says where. What the system has no means to refuse is not tried, and one line says so.
+ *
+ * Where it is compiled without confinement (sanitizers, gcov) it has nothing to show.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/str.h"
+#include "config.h"
+#include "confine.h"
+#include "spool/spool.h"
+#include "t/confine/world.h"
+#include "whole.h"
+
+struct world world;
+
+static void
+must(bool good, const char *what)
+{
+	if (good)
+		return;
+	fprintf(stderr, "tries: %s: %s\n", what, strerror(errno));
+	exit(EXIT_FAILURE);
+}
+
+static void
+path(char dst[256], const char *name, const char *text)
+{
+	snprintf(dst, 256, "%s/%s", world.dir, name);
+	if (text != NULL)
+		whole_write_file(dst, "%s", text);
+}
+
+static void
+make_files(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(
+	    world.dir, sizeof(world.dir), "%.160s/sortie-tries.XXXXXX", tmp != NULL ? tmp : "/tmp");
+	must(mkdtemp(world.dir) != NULL, "a folder");
+	path(world.spool, "spool", NULL);
+	path(world.log, "log", NULL);
+	path(world.hosts, "hosts", "127.0.0.1 localhost\n");
+	path(world.resolv, "resolv.conf", "nameserver 127.0.0.1\n");
+	path(world.ca, "ca", "none\n");
+	path(world.auth, "auth", "machine x login y password z\n");
+	path(world.program, "program", "#!/bin/sh\n");
+	path(world.secret, "secret", "of somebody\n");
+	must(chmod(world.auth, 0600) == 0 && chmod(world.program, 0755) == 0, "chmod");
+}
+
+/* Nobody accepts: the kernel answers for both. */
+static void
+make_servers(void)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(world.server);
+	int tcp = socket(AF_INET, SOCK_STREAM, 0), local = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	path(world.local, "socket", NULL);
+	must(str_copy(un.sun_path, sizeof(un.sun_path), world.local), "a shorter TMPDIR");
+	must(bind(local, (struct sockaddr *)&un, sizeof(un)) == 0 && listen(local, 5) == 0,
+	    "a local socket");
+	world.server.sin_family = AF_INET;
+	world.server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(bind(tcp, (struct sockaddr *)&world.server, len) == 0 && listen(tcp, 5) == 0 &&
+		 getsockname(tcp, (struct sockaddr *)&world.server, &len) == 0,
+	    "a server");
+}
+
+/* As a runner comes to it; what holds. */
+static unsigned
+enter(void)
+{
+	struct config c;
+	struct spool *sp;
+	char text[2048], why[512];
+
+	snprintf(text, sizeof(text), "spool %s\nlog %s\nhosts %s\nresolv-conf %s\nca %s\nauth %s\n",
+	    world.spool, world.log, world.hosts, world.resolv, world.ca, world.auth);
+	config_init(&c);
+	must(config_parse(&c, "tries", text, strlen(text), why, sizeof(why)) == 0, why);
+	must(log_open(c.log, "tries") == 0, "the log");
+	must(spool_open(&sp, c.spool, why, sizeof(why)) == 0, why);
+	world.spool_fd = open(world.spool, O_RDONLY | O_CLOEXEC);
+	world.log_fd = open(world.log, O_RDONLY | O_CLOEXEC);
+	must(world.spool_fd >= 0 && world.log_fd >= 0, "the spool and the log");
+	confine_allow();
+	return confine_enter(&c);
+}
+
+/* Asked of the kernel in another way: a mechanism that it has must not be missing from what holds. */
+static unsigned
+expected(void)
+{
+	unsigned e = 0;
+
+#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__) || defined(__riscv))
+	e = SANDBOX_HAS_NO_NEW_PRIVS;
+	if (syscall(444, NULL, 0UL, 1U) >= 2) /* landlock_create_ruleset(2): its version */
+		e |= SANDBOX_HAS_FILES;
+	if (prctl(PR_GET_SECCOMP) != -1)
+		e |= SANDBOX_HAS_CALLS;
+#endif
+	return e;
+}
+
+static bool
+is_refusal(int error)
+{
+	return error == EPERM || error == ENOSYS || error == EACCES || error == EXDEV;
+}
+
+/* How many did not go as they should. */
+static int
+try_all(unsigned has)
+{
+	int bad = 0, skipped = 0;
+
+	for (size_t i = 0; i < ngranted; i++)
+		if (granted[i].fn() == -1) {
+			bad++;
+			printf("tries: cannot %s: %s\n", granted[i].name, strerror(errno));
+		}
+	for (size_t i = 0; i < nrefused; i++) {
+		if ((refused[i].by & has) == 0) {
+			skipped++;
+		} else if (refused[i].fn() != -1 || !is_refusal(errno)) {
+			bad++;
+			printf(
+			    "tries: is not refused: %s (%s)\n", refused[i].name, strerror(errno));
+		}
+	}
+	printf("confine: no_new_privs %s, files %s, system calls %s: %zu granted, %zu refused, %d "
+	       "not tried, %d wrong\n",
+	    (has & SANDBOX_HAS_NO_NEW_PRIVS) != 0 ? "yes" : "no",
+	    (has & SANDBOX_HAS_FILES) != 0 ? "yes" : "no",
+	    (has & SANDBOX_HAS_CALLS) != 0 ? "yes" : "no", ngranted, nrefused - (size_t)skipped,
+	    skipped, bad);
+	return bad;
+}
+
+int
+main(void)
+{
+	unsigned has, wanted = expected();
+	int status = 0;
+	pid_t pid;
+
+	umask(077);
+	make_files();
+	make_servers();
+	world.parent = getpid();
+	must((pid = fork()) != -1, "fork");
+	if (pid == 0) {
+		if ((has = enter()) == 0) {
+			printf("confine: this system, or this build, has no means\n");
+			exit(EXIT_SUCCESS);
+		}
+		must((has & wanted) == wanted, "a mechanism that the kernel has does not hold");
+		exit(try_all(has) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+	must(waitpid(pid, &status, 0) == pid, "waitpid");
+	whole_remove(world.dir);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
