@@ -41,6 +41,7 @@ struct life { /* what the children leave behind */
 	struct books books;
 	unsigned leaked;
 	bool accepted[SWEEP_COMMANDS_MAX];
+	unsigned command; /* the last that was begun */
 	bool over; /* the first child came to its end */
 	int64_t clock_ms;
 	struct fault_call calls[CALLS_MAX];
@@ -191,6 +192,7 @@ first_life(void)
 	for (unsigned i = 0; is_command(&sw.scenario->commands[i]); i++) {
 		const struct sweep_command *c = &sw.scenario->commands[i];
 
+		sw.life->command = i;
 		run_command(c);
 		sw.life->accepted[i] = sw.story.exit == 0;
 		if (c->time != NULL)
@@ -267,12 +269,23 @@ live(void (*life)(void))
 
 /* --- one point --- */
 
+/* What was queued is accepted, even if its submitter dies of what comes after. */
+static bool
+died_accepting(int status)
+{
+	const char *program = sw.scenario->commands[sw.life->command].program;
+
+	return WEXITSTATUS(status) == EX_OK && strcmp(program, "sendmail") == 0;
+}
+
 static void
 judge_status(int status, bool over)
 {
 	struct books *b = &sw.life->books;
 
-	if (WIFSIGNALED(status))
+	if (!over && !WIFSIGNALED(status) && died_accepting(status))
+		sw.life->accepted[sw.life->command] = true;
+	else if (WIFSIGNALED(status))
 		books_complain(b, &b->other, "died of signal %d (%s)", WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));
 	else if (over && WEXITSTATUS(status) != 0)
