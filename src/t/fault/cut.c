@@ -419,7 +419,9 @@ for_some(unsigned most, void (*cut)(unsigned n, size_t points), const char *what
 	size_t points = opt.sample != 0 ? opt.sample : opt.behind;
 	unsigned step = (unsigned)(most * BEHIND_POINTS / points + 1), n;
 
-	for (n = 1 + (unsigned)(opt.seed % step); n <= most; n += step)
+	if (step > most)
+		step = most;
+	for (n = most == 0 ? 1 : 1 + (unsigned)(opt.seed % step); n <= most; n += step)
 		cut(n, points * step / most + 1);
 	return say_row(what);
 }
