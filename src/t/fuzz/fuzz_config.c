@@ -165,7 +165,7 @@ decorate(struct buf *b, const char *text, size_t n)
 	for (int i = 0; (lf = memchr(text, '\n', (size_t)(end - text))) != NULL; text = lf + 1) {
 		buf_adds(b, "\t ");
 		buf_add(b, text, (size_t)(lf - text));
-		buf_adds(b, i++ % 2 == 0 ? "\r\n" : " # relay x\n");
+		buf_adds(b, i++ % 2 == 0 ? " \r\n" : " # relay x\n");
 	}
 	buf_add(b, text, (size_t)(end - text));
 }
