@@ -169,7 +169,9 @@ END_TEST
 START_TEST(missing_spool_is_made_for_the_owner)
 {
 	ck_assert_int_eq(rmdir(kit.spool), 0);
-	ck_assert_int_eq(command(NULL, HELLO, "sendmail", "-odq", "x@example.net", NULL), 0);
+	ck_assert_int_eq(
+	    command(NULL, HELLO, "sendmail", _i == 0 ? "-i" : "-d", "-odq", "x@example.net", NULL),
+	    0);
 	ck_assert_uint_eq(files_in("ctl"), 1);
 	spool_is_the_owners();
 }
@@ -365,14 +367,14 @@ suite_identity(void)
 {
 	const TTest *const tests[] = {submission_works_as_the_owner_alone, submitter_is_the_caller,
 	    roots_mail_is_the_owners_to_send, background_child_works_as_the_owner_alone,
-	    root_becomes_the_owner_without_setuid, missing_spool_is_made_for_the_owner,
-	    setuid_to_root_is_refused, own_configuration_is_read_with_own_rights,
-	    own_configuration_does_not_reach_the_spool,
+	    root_becomes_the_owner_without_setuid, setuid_to_root_is_refused,
+	    own_configuration_is_read_with_own_rights, own_configuration_does_not_reach_the_spool,
 	    named_file_is_not_read_with_the_owners_rights, usual_settings_keep_the_rights,
 	    message_comes_from_a_terminal_and_v_goes_to_it};
 	Suite *s = users_suite("identity", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, roots_run_becomes_the_owner, 2);
+	users_loop(s, missing_spool_is_made_for_the_owner, 2);
 	users_loop(s, debugging_gives_the_rights_up, 4);
 	users_loop(s, works_wherever_the_caller_is, 2);
 	return s;
