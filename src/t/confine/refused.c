@@ -121,6 +121,15 @@ start_program(void)
 	return execve("/bin/sh", argv, argv + 1);
 }
 
+/* ENOENT when only the files are guarded. */
+static long
+start_no_program(void)
+{
+	char *const argv[] = {world.program, NULL};
+
+	return execve("/none", argv, argv + 1);
+}
+
 static long
 start_process(void)
 {
@@ -279,6 +288,7 @@ const struct try refused[] = {
     {"setgid", change_group, CALLS},
     {"set a limit", raise_limit, CALLS},
     {"execve", start_program, CALLS},
+    {"execve of what is not there", start_no_program, CALLS},
     {"fork", start_process, CALLS},
     {"signal another process", signal_parent, CALLS},
     {"connect to a local socket", connect_to_local_socket, CALLS},

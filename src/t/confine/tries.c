@@ -123,10 +123,12 @@ expected(void)
 	return e;
 }
 
+/* ENOMEM is what musl's mmap(3) makes of EPERM. */
 static bool
 is_refusal(int error)
 {
-	return error == EPERM || error == ENOSYS || error == EACCES || error == EXDEV;
+	return error == ENOMEM || error == EPERM || error == ENOSYS || error == EACCES ||
+	       error == EXDEV;
 }
 
 /* How many did not go as they should. */

@@ -15,7 +15,7 @@
 
 static Suite *(*const suites[])(void) = {suite_whole_submit, suite_whole_background,
     suite_whole_runners, suite_whole_signals, suite_whole_tls, suite_whole_hostile,
-    suite_whole_helpers};
+    suite_whole_keeper, suite_whole_helpers};
 
 static char paths[3][PATH_MAX];
 

@@ -12,6 +12,7 @@ Suite *suite_whole_runners(void);
 Suite *suite_whole_signals(void);
 Suite *suite_whole_tls(void);
 Suite *suite_whole_hostile(void);
+Suite *suite_whole_keeper(void);
 Suite *suite_whole_helpers(void);
 /* A suite of these tests, each with kit_setup() and kit_teardown(); and one more that is run n times,
  * with _i from 0. */
