@@ -114,6 +114,7 @@ static const struct row table[] = {
     MAY_IF(BOTH, ioctl, IS(1, TCGETS)), /* stdio: is it a terminal? */
     MAY_IF(BOTH, ioctl, IS(1, TCGETS2_NUMBER)),
     MAY_IF(BOTH, ioctl, IS(1, TIOCGWINSZ)),
+    MAY_IF(RUNNER, ioctl, IS(1, SIOCGIFINDEX)), /* nameserver fe80::1%eth0 */
     NEVER(ioctl), /* TIOCSTI types into somebody's terminal */
 
     /* The spool, and what is read again: all within what Landlock allows. */

@@ -2,6 +2,7 @@
 #include "base/sys.h"
 
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 #if defined(__APPLE__)
 #include <sys/random.h>
@@ -10,9 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/str.h"
 
 /* openat(2) is variadic; a table needs one type. */
 static int
@@ -115,4 +119,23 @@ sys_socket_error(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
 		return errno;
 	return err;
+}
+
+unsigned
+sys_interface(const char *name)
+{
+#if defined(__linux__)
+	struct ifreq r = {.ifr_ifindex = 0};
+	int fd = sys_socket(AF_INET6, SOCK_DGRAM);
+	unsigned index = 0;
+
+	if (fd == -1 && (fd = sys_socket(AF_INET, SOCK_DGRAM)) == -1)
+		return 0;
+	if (str_copy(r.ifr_name, sizeof(r.ifr_name), name) && ioctl(fd, SIOCGIFINDEX, &r) == 0)
+		index = (unsigned)r.ifr_ifindex;
+	sys.close(fd);
+	return index;
+#else
+	return if_nametoindex(name);
+#endif
 }

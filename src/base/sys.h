@@ -71,6 +71,10 @@ extern const struct sys sys_libc; /* what sys is at start; tests restore from it
 /* A nonblocking, close-on-exec socket, or -1 and errno. */
 int sys_socket(int domain, int type);
 
+/* The number of a network interface, 0: none is called so. if_nametoindex(3), over a socket that a
+ * confined process may have. */
+unsigned sys_interface(const char *name);
+
 /* The pending error of a socket (SO_ERROR) as an errno value, 0 if none. Clears it. */
 int sys_socket_error(int fd);
 

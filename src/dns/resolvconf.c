@@ -1,11 +1,11 @@
 #include <netinet/in.h>
 
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
+#include "base/sys.h"
 #include "dns/resolvconf.h"
 
 enum { DNS_PORT = 53, TIMEOUT_S = 5, TIMEOUT_MAX_S = 30, ATTEMPTS = 2, ATTEMPTS_MAX = 5 };
@@ -39,7 +39,7 @@ parse_ipv6(const char *text, unsigned port, struct sockaddr_storage *ss)
 	if (zone != NULL) {
 		*zone++ = '\0';
 		sin6.sin6_scope_id =
-		    str_u64(zone, UINT32_MAX, &number) ? (uint32_t)number : if_nametoindex(zone);
+		    str_u64(zone, UINT32_MAX, &number) ? (uint32_t)number : sys_interface(zone);
 		if (sin6.sin6_scope_id == 0)
 			return false;
 	}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sys.h"
 #include "t/confine/world.h"
 
 static long
@@ -140,6 +141,17 @@ ask_for_own_addresses(void)
 	return rc;
 }
 
+/* Every Linux has it. */
+static long
+find_interface(void)
+{
+#if defined(__linux__)
+	return sys_interface("lo") != 0 ? 0 : -1;
+#else
+	return 0;
+#endif
+}
+
 static long
 use_much_memory(void)
 {
@@ -177,6 +189,7 @@ const struct try granted[] = {
     {"connect over TCP", connect_over_tcp, 0},
     {"ask over UDP", ask_over_udp, 0},
     {"ask for our own addresses", ask_for_own_addresses, 0},
+    {"find an interface by its name", find_interface, 0},
     {"use much memory", use_much_memory, 0},
     {"tell the time, our name, and something by chance", tell_the_time, 0},
 };
