@@ -165,7 +165,7 @@ check:
 # Builds all of them and runs none.
 tests: $(BUILD)/sortie $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
 	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
-	$(BUILD)/fuzz-replay
+	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
 run-check: confine privilege suites whole kill scarce kill-each power-cuts fuzz-smoke hardened
