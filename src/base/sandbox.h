@@ -30,11 +30,11 @@ enum sandbox_kind {
 
 enum sandbox_access {
 	SANDBOX_READ, /* a file; or all files below a directory */
-	SANDBOX_SPOOL, /* everything below a directory but executing and making devices, links, sockets */
+	SANDBOX_SPOOL, /* everything below a directory but executing */
 };
 
-struct
-    sandbox_path { /* one that does not exist grants nothing; a symlink counts as what it names */
+/* One that does not exist grants nothing; a symlink counts as what it names. */
+struct sandbox_path {
 	const char *path;
 	enum sandbox_access access;
 };

@@ -25,16 +25,13 @@ enum { /* rights to a file, or to what is below a directory */
 	WRITE_FILE = 1 << 1,
 	READ_FILE = 1 << 2,
 	READ_DIR = 1 << 3,
-	REMOVE_FILE = 1 << 5,
-	MAKE_REG = 1 << 8,
-	ALL_OF_1 = (1 << 13) - 1,
+	ALL_OF_1 = (1 << 13) - 1, /* ... removing, and making each kind of file */
 	REFER = 1 << 13, /* version 2: link and rename from folder to folder */
 	TRUNCATE = 1 << 14, /* 3 */
 	IOCTL_DEV = 1 << 15, /* 5 */
 };
 
-enum { /* version 4: TCP; version 6: what is outside */
-	BIND_TCP = 1 << 0,
+enum { /* version 6: what is outside */
 	SCOPE_ABSTRACT_UNIX = 1 << 0,
 	SCOPE_SIGNAL = 1 << 1,
 };
@@ -71,8 +68,9 @@ rights(enum sandbox_access access, bool is_dir)
 		r |= READ_DIR;
 	if (access == SANDBOX_SPOOL)
 		r |= WRITE_FILE | TRUNCATE;
+	/* what lies there and should not, a FIFO or a folder, is moved away; the other half makes none */
 	if (access == SANDBOX_SPOOL && is_dir)
-		r |= REMOVE_FILE | MAKE_REG | REFER;
+		r |= (ALL_OF_1 | REFER) & ~(unsigned)EXECUTE;
 	return r;
 }
 

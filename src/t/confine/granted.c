@@ -78,6 +78,16 @@ work_in_spool(void)
 	return rc;
 }
 
+/* A message that is one of these is damaged. */
+static long
+quarantine(void)
+{
+	return renameat(world.spool_fd, "msg/folder", world.spool_fd, "corrupt/folder") == 0 &&
+		       renameat(world.spool_fd, "msg/fifo", world.spool_fd, "corrupt/fifo") == 0
+		   ? renameat(world.spool_fd, "msg/link", world.spool_fd, "corrupt/link")
+		   : -1;
+}
+
 static long
 list_spool(void)
 {
@@ -180,6 +190,7 @@ tell_the_time(void)
 
 const struct try granted[] = {
     {"work in the spool", work_in_spool, 0},
+    {"move odd files out of the way", quarantine, 0},
     {"list the spool", list_spool, 0},
     {"read resolv.conf", read_resolv_conf, 0},
     {"read the hosts file", read_hosts, 0},

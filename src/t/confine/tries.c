@@ -103,6 +103,10 @@ enter(void)
 	world.spool_fd = open(world.spool, O_RDONLY | O_CLOEXEC);
 	world.log_fd = open(world.log, O_RDONLY | O_CLOEXEC);
 	must(world.spool_fd >= 0 && world.log_fd >= 0, "the spool and the log");
+	must(mkdirat(world.spool_fd, "msg/folder", 0700) == 0 &&
+		 mkfifoat(world.spool_fd, "msg/fifo", 0600) == 0 &&
+		 symlinkat("/", world.spool_fd, "msg/link") == 0,
+	    "odd files in the spool");
 	confine_allow();
 	return confine_enter(&c);
 }
