@@ -120,7 +120,7 @@ static void
 check_recipient(const char *id, const struct recipient *r)
 {
 	const struct scene_message *m = known(id);
-	bool late = m != NULL && m->age_s > EXPIRES_S && str_starts(r->address, "later");
+	bool late = m != NULL && m->age_s > EXPIRES_S; /* no other attempt is due to it */
 
 	if (r->status == RCPT_DELIVERED && receiver_find(id, r->address) == NULL)
 		judge_note(JUDGE_LOST, "%s: %s is recorded and has got nothing", id, r->address);
@@ -355,7 +355,7 @@ judge_recipient(const struct item *it, const char *rcpt)
 	struct receipt *r = receiver_find(it->id, rcpt);
 	bool fails = is_refused(rcpt) || (it->expires && str_starts(rcpt, "later"));
 
-	if (fails) {
+	if (fails || (r == NULL && it->expires)) {
 		if (r != NULL)
 			judge_note(JUDGE_BROKEN, "%s came to %s after all", it->id, rcpt);
 		judge_report(it->id, it->sender, rcpt);

@@ -56,7 +56,7 @@ enum {
 	SITES = 3, /* when a call failed, each may have a session that ended in the wrong moment */
 	PATIENCE_S = 60,
 	LOADER = 3, /* the dynamic loader's first calls: without them it crashes, by itself */
-	IDLE_TICKS = 100, /* for so long it made no call: it has nothing to do */
+	IDLE_TICKS = 25, /* for so long it made no call: it has nothing to do */
 	ENDLESS = 20, /* times as many calls as without a fault: it will not end */
 };
 
