@@ -18,7 +18,7 @@ not_built='19b DANE'
 		echo "fuzz ${f#src/t/fuzz/corpus/}"
 	done
 	# Suites of Check, and programs whose tests are rows of a table with a name in quotes.
-	for kind in unit whole fault privilege kill; do
+	for kind in unit whole fault privilege kill confine; do
 		for f in src/t/$kind/*.c; do
 			[ -f "$f" ] && awk -v kind=$kind '
 				FNR == 1 {
