@@ -172,11 +172,11 @@ add_ca_store(struct list *l, const char *ca)
 			return;
 }
 
-unsigned
+int
 confine_enter(const struct config *c)
 {
 	struct list l = {NULL, 0, 0};
-	unsigned has;
+	int has;
 
 	if (!the.allowed)
 		return 0;

@@ -21,8 +21,11 @@
 void confine_allow(void);
 bool confine_allowed(void);
 
-/* Now. c: whose files; the spool exists. What holds, as sandbox_enter() says it. */
-unsigned confine_enter(const struct config *c);
+/*
+ * Now. c: whose files; the spool exists. What holds, as sandbox_enter() says it; -1: something that is
+ * needed could not be granted, and it is in the log: the run must not begin.
+ */
+int confine_enter(const struct config *c);
 
 /*
  * Whether one of those files is not the one any more that confine_enter() saw: somebody has put a new

@@ -471,6 +471,19 @@ can_record(void)
 	return false;
 }
 
+/* All that is needed, and then no more than that. */
+static int
+prepare(struct runner *r)
+{
+	const struct runner_options *o = r->options;
+	int rc = can_record() ? network_open(&r->network, o->config, o->spool) : EX_TEMPFAIL;
+
+	if (rc != EX_OK || confine_enter(o->config) != -1)
+		return rc;
+	network_close(&r->network, NULL);
+	return EX_TEMPFAIL;
+}
+
 int
 runner_run(const struct runner_options *o)
 {
@@ -485,9 +498,7 @@ runner_run(const struct runner_options *o)
 	}
 	if (confine_allowed())
 		helpers_begin(o->config);
-	rc = can_record() ? network_open(&r.network, o->config, o->spool) : EX_TEMPFAIL;
-	if (rc == EX_OK) {
-		confine_enter(o->config);
+	if ((rc = prepare(&r)) == EX_OK) {
 		r.reactor = r.network.reactor;
 		init(&r);
 		build_sites(&r);

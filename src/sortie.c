@@ -244,7 +244,10 @@ run_once(void *ctx, int orders)
 	return runner_run(ro);
 }
 
-/* What a first runner could not begin with is for whoever starts us; later it may be mended any time. */
+/*
+ * What a first runner could not begin with is for whoever starts us; later it may be mended any time,
+ * or pass by itself.
+ */
 static int
 run_resident(struct program *p, struct runner_options *ro)
 {
@@ -258,7 +261,7 @@ run_resident(struct program *p, struct runner_options *ro)
 		rc = keeper_run(run_once, ro);
 		if (rc == RUNNER_RELOAD)
 			began = true;
-		else if (rc != EX_CONFIG || !began || !keeper_pause())
+		else if ((rc != EX_CONFIG && rc != EX_TEMPFAIL) || !began || !keeper_pause())
 			break;
 		reload_config(p);
 	}

@@ -17,8 +17,11 @@
 #include <sys/procctl.h>
 #endif
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 /* Sanitizers look at more of the system than any program. */
 #if defined(__has_feature)
@@ -33,7 +36,7 @@
 
 #if defined(NO_CONFINE) || defined(SANITIZED)
 
-unsigned
+int
 sandbox_enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 {
 	(void)kind, (void)paths, (void)n;
@@ -41,6 +44,25 @@ sandbox_enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n
 }
 
 #else
+
+#if defined(__linux__) || defined(__OpenBSD__)
+
+/* Not there, or we could not open it later, either. Without its spool a run has nothing to do. */
+bool
+sandbox_may_lack(const struct sandbox_path *p, int error)
+{
+	return p->access != SANDBOX_SPOOL &&
+	       (error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP);
+}
+
+int
+sandbox_cannot_grant(const struct sandbox_path *p)
+{
+	log_tell("%s: a confined run cannot be given it: %s", p->path, strerror(errno));
+	return -1;
+}
+
+#endif
 
 /* For systems and machines where nothing else holds; root is above this limit. */
 static void
@@ -55,16 +77,18 @@ limit_processes(void)
 
 #if defined(__linux__)
 
-static unsigned
+static int
 enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 {
-	unsigned has = 0;
+	int has = 0, files;
 
 	/* Without it the kernel takes no filter from anybody but root. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) != 0)
 		return 0;
 	has |= SANDBOX_HAS_NO_NEW_PRIVS;
-	if (sandbox_files(paths, n))
+	if ((files = sandbox_files(paths, n)) == -1)
+		return -1;
+	if (files == 1)
 		has |= SANDBOX_HAS_FILES;
 	if (sandbox_calls(kind)) /* afterwards the calls that set up the other half are gone */
 		has |= SANDBOX_HAS_CALLS;
@@ -73,17 +97,20 @@ enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 
 #elif defined(__OpenBSD__)
 
-static unsigned
+static int
 enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 {
 	/* flock and fattr (futimens) for the spool, recvfd for sockets that the broker has connected */
 	static const char runner[] = "stdio rpath wpath cpath flock fattr inet route recvfd";
 	static const char broker[] = "stdio unix sendfd";
-	unsigned has = 0;
+	int has = 0;
 
 	if (kind == SANDBOX_RUNNER) {
 		for (size_t i = 0; i < n; i++)
-			(void)unveil(paths[i].path, paths[i].access == SANDBOX_SPOOL ? "rwc" : "r");
+			if (unveil(paths[i].path, paths[i].access == SANDBOX_SPOOL ? "rwc" : "r") ==
+				-1 &&
+			    !sandbox_may_lack(&paths[i], errno))
+				return sandbox_cannot_grant(&paths[i]);
 		if (unveil(NULL, NULL) == 0)
 			has |= SANDBOX_HAS_FILES;
 	}
@@ -94,11 +121,11 @@ enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 
 #elif defined(__FreeBSD__)
 
-static unsigned
+static int
 enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 {
 	int no_trace = PROC_TRACE_CTL_DISABLE;
-	unsigned has = 0;
+	int has = 0;
 
 	(void)kind, (void)paths, (void)n;
 	(void)procctl(P_PID, 0, PROC_TRACE_CTL, &no_trace);
@@ -113,7 +140,7 @@ enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 
 #else
 
-static unsigned
+static int
 enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 {
 	(void)kind, (void)paths, (void)n;
@@ -122,7 +149,7 @@ enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 
 #endif
 
-unsigned
+int
 sandbox_enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 {
 	limit_processes();

@@ -10,6 +10,9 @@
  *	- makes no system call but those of its kind (Linux: a seccomp filter, the table in
  *	  sandbox_calls.c; OpenBSD: pledge)
  *
+ * Where a listed path cannot be granted in the moment (no descriptor left, no memory), a process that is
+ * confined all the same would be blind: nothing of all that holds then, and it must end.
+ *
  * A call that is not granted fails with EPERM, EACCES or, where it is one that nobody has thought
  * of, ENOSYS, so that a C library falls back to an older one; on OpenBSD the kernel ends the process.
  * What is open already stays usable. A system without one of the mechanisms gets the others, and
@@ -45,7 +48,10 @@ enum { /* what holds now */
 	SANDBOX_HAS_CALLS = 4,
 };
 
-/* Bits of what holds from now on; 0: nothing. Descriptors that are open stay open. */
-unsigned sandbox_enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n);
+/*
+ * Bits of what holds from now on; 0: nothing. Descriptors that are open stay open. -1: a path cannot be
+ * granted, which one is in the log.
+ */
+int sandbox_enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n);
 
 #endif

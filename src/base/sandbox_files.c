@@ -12,6 +12,7 @@
 
 #include <sys/stat.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <unistd.h>
@@ -75,48 +76,60 @@ rights(enum sandbox_access access, bool is_dir)
 }
 
 /* Opening follows symlinks: the rule is about the file itself, whatever leads there. */
-static void
+static int
 allow(int ruleset, const struct sandbox_path *p, uint64_t known)
 {
 	struct rule rule = {.fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
 	struct stat st;
+	long rc;
+	int saved;
 
 	if (rule.fd == -1)
-		return; /* it is not there, or we could not open it later, either */
-	if (fstat(rule.fd, &st) == 0) {
+		return sandbox_may_lack(p, errno) ? 0 : sandbox_cannot_grant(p);
+	if ((rc = fstat(rule.fd, &st)) == 0) {
 		rule.allowed = rights(p->access, S_ISDIR(st.st_mode)) & known;
-		(void)syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0U);
+		rc = syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0U);
 	}
+	saved = errno;
 	close(rule.fd);
+	errno = saved;
+	return rc == 0 ? 0 : sandbox_cannot_grant(p);
 }
 
-bool
+static bool
+allow_all(int ruleset, const struct sandbox_path *paths, size_t n, uint64_t known)
+{
+	for (size_t i = 0; i < n; i++)
+		if (allow(ruleset, &paths[i], known) == -1)
+			return false;
+	return true;
+}
+
+int
 sandbox_files(const struct sandbox_path *paths, size_t n)
 {
 	long version = syscall(CREATE_RULESET, NULL, (size_t)0, (unsigned)GIVE_VERSION);
 	struct ruleset r = ruleset_of(version);
-	int fd;
-	bool holds;
+	int fd, holds = -1;
 
 	if (version < 2)
-		return false;
+		return 0;
 	fd = (int)syscall(CREATE_RULESET, &r, sizeof(r), 0U);
 	if (fd == -1)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		allow(fd, &paths[i], r.fs);
-	holds = syscall(RESTRICT_SELF, fd, 0U) == 0;
+		return 0;
+	if (allow_all(fd, paths, n, r.fs))
+		holds = syscall(RESTRICT_SELF, fd, 0U) == 0;
 	close(fd);
 	return holds;
 }
 
 #else
 
-bool
+int
 sandbox_files(const struct sandbox_path *paths, size_t n)
 {
 	(void)paths, (void)n;
-	return false;
+	return 0;
 }
 
 #endif

@@ -4,6 +4,7 @@
  *
  * Where it is compiled without confinement (sanitizers, gcov) it has nothing to show.
  */
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -91,6 +92,7 @@ static unsigned
 enter(void)
 {
 	struct config c;
+	int has;
 	struct spool *sp;
 	char text[2048], why[512];
 
@@ -108,7 +110,29 @@ enter(void)
 		 symlinkat("/", world.spool_fd, "msg/link") == 0,
 	    "odd files in the spool");
 	confine_allow();
-	return confine_enter(&c);
+	must((has = confine_enter(&c)) != -1, "the confinement");
+	return (unsigned)has;
+}
+
+/* With one descriptor left, for the list, and none for the spool. */
+static bool
+goes_on_without_spool(void)
+{
+	const struct sandbox_path spool = {world.spool, SANDBOX_SPOOL};
+	struct rlimit rl;
+	int last, rc;
+
+	must(freopen("/dev/null", "w", stderr) != NULL, "/dev/null"); /* it says so */
+	last = dup(0);
+	close(last);
+	must(getrlimit(RLIMIT_NOFILE, &rl) == 0, "getrlimit");
+	rl.rlim_cur = (rlim_t)last + 1;
+	must(setrlimit(RLIMIT_NOFILE, &rl) == 0, "setrlimit");
+	rc = sandbox_enter(SANDBOX_RUNNER, &spool, 1);
+	if (rc <= 0 && open(world.secret, O_RDONLY | O_CLOEXEC) == last)
+		return false; /* nothing holds */
+	printf("tries: goes on, confined, without a spool\n");
+	return true;
 }
 
 /* Asked of the kernel in another way: a mechanism that it has must not be missing from what holds. */
@@ -164,27 +188,45 @@ try_all(unsigned has)
 	return bad;
 }
 
+/* In a process of its own, since it is for good. Whether it went as it should. */
+static bool
+in_child(bool (*wrong)(void))
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	must(pid != -1, "fork");
+	if (pid == 0)
+		exit(wrong() ? EXIT_FAILURE : EXIT_SUCCESS);
+	must(waitpid(pid, &status, 0) == pid, "waitpid");
+	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+static bool
+run_tries(void)
+{
+	unsigned has = enter(), wanted = expected();
+
+	if (has == 0) {
+		printf("confine: this system, or this build, has no means\n");
+		return false;
+	}
+	must((has & wanted) == wanted, "a mechanism that the kernel has does not hold");
+	return try_all(has) > 0;
+}
+
 int
 main(void)
 {
-	unsigned has, wanted = expected();
-	int status = 0;
-	pid_t pid;
+	bool good;
 
 	umask(077);
 	make_files();
 	make_servers();
 	world.parent = getpid();
-	must((pid = fork()) != -1, "fork");
-	if (pid == 0) {
-		if ((has = enter()) == 0) {
-			printf("confine: this system, or this build, has no means\n");
-			exit(EXIT_SUCCESS);
-		}
-		must((has & wanted) == wanted, "a mechanism that the kernel has does not hold");
-		exit(try_all(has) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-	}
-	must(waitpid(pid, &status, 0) == pid, "waitpid");
+	good = in_child(run_tries);
+	if ((expected() & SANDBOX_HAS_FILES) != 0 && !in_child(goes_on_without_spool))
+		good = false;
 	whole_remove(world.dir);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
