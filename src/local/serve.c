@@ -24,21 +24,30 @@
 #include "local/local_impl.h"
 #include "local/local_wire.h"
 
+enum {
+	CHILDREN_MAX = 4 * LOCAL_AT_ONCE, /* with those that hang */
+	GRACE_MS = 2000, /* from SIGKILL to the end */
+	ENDING_MS = 1, /* from the end of what it says to the end */
+	HANGING_MS = 1000, /* one that has been given up is looked at this often */
+};
+
 struct child {
 	uint32_t number;
 	pid_t pid;
-	int pipe;
+	int pipe; /* -1: it has said all */
 	int64_t deadline_ms;
 	bool killed;
+	bool given_up; /* it was answered for, and still does not end */
 	size_t n;
 	char said[1 + LOCAL_TEXT_MAX]; /* the outcome, then the text */
+	char name[LOCAL_NAME_MAX + 1];
 };
 
 struct server {
 	int sock; /* -1: the runner has gone */
 	const struct local_options *options;
-	struct child *children[LOCAL_AT_ONCE];
-	size_t nchildren;
+	struct child *children[CHILDREN_MAX];
+	size_t nchildren, nhanging; /* those that were given up are among the children */
 };
 
 static int64_t
@@ -62,22 +71,33 @@ answer(
 		packet_send(s->sock, data, sizeof(head) + n, -1); /* gone: nobody left to tell */
 }
 
-/* The child's end. What it said counts only if it ended in good order; a user can stop it at will. */
+static int
+limit_ms(const struct server *s)
+{
+	return s->options->limit_ms > 0 ? s->options->limit_ms : LOCAL_LIMIT_S * 1000;
+}
+
 static void
-finish(struct server *s, size_t i)
+say_cut_short(const struct server *s, const struct child *c)
+{
+	static const char cut[] = "the delivery was cut short";
+
+	answer(s, c->number, LOCAL_RETRY, cut, sizeof(cut) - 1);
+}
+
+/* It has ended. What it said counts only if that was in good order; a user can stop it at will. */
+static void
+finish(struct server *s, size_t i, int status)
 {
 	struct child *c = s->children[i];
-	static const char cut[] = "the delivery was cut short";
-	int status;
 
-	close(c->pipe);
-	while (waitpid(c->pid, &status, 0) == -1 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && c->n > 0 &&
-	    (unsigned char)c->said[0] <= LOCAL_FAIL)
+	if (c->given_up)
+		s->nhanging--;
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && c->n > 0 &&
+		 (unsigned char)c->said[0] <= LOCAL_FAIL)
 		answer(s, c->number, (enum local_outcome)c->said[0], c->said + 1, c->n - 1);
 	else
-		answer(s, c->number, LOCAL_RETRY, cut, sizeof(cut) - 1);
+		say_cut_short(s, c);
 	s->children[i] = s->children[--s->nchildren];
 	free(c);
 }
@@ -92,9 +112,8 @@ kill_child(struct child *c)
 }
 
 static void
-listen_to(struct server *s, size_t i)
+listen_to(struct child *c)
 {
-	struct child *c = s->children[i];
 	ssize_t n = read(c->pipe, c->said + c->n, sizeof(c->said) - c->n);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -106,7 +125,34 @@ listen_to(struct server *s, size_t i)
 		c->n = 0; /* it may not say so much */
 	}
 	kill_child(c); /* harmless to one that has ended: it is not waited for yet */
-	finish(s, i);
+	close(c->pipe);
+	c->pipe = -1;
+	if (c->deadline_ms > now_ms())
+		c->deadline_ms = now_ms();
+}
+
+/*
+ * Nothing ends a child that waits for a file server, not even SIGKILL; and the server of the user's home
+ * may be the user himself (FUSE). Nobody else is to wait for it.
+ */
+static void
+look_after(struct server *s, size_t i, int64_t now)
+{
+	struct child *c = s->children[i];
+	int grace = limit_ms(s) < GRACE_MS ? limit_ms(s) : GRACE_MS, status = 0;
+	pid_t got = c->pipe == -1 ? waitpid(c->pid, &status, WNOHANG) : 0;
+
+	if (got == c->pid || (got == -1 && errno != EINTR)) {
+		finish(s, i, got == -1 ? -1 : status);
+		return;
+	}
+	if (c->deadline_ms <= now)
+		kill_child(c);
+	if (c->given_up || c->deadline_ms + grace > now)
+		return;
+	say_cut_short(s, c);
+	c->given_up = true;
+	s->nhanging++;
 }
 
 /* --- the child ---------------------------------------------------------------------------- */
@@ -189,7 +235,8 @@ run_child(struct server *s, struct local_job *job, const char *name, int out)
 
 	close(s->sock);
 	for (size_t i = 0; i < s->nchildren; i++)
-		close(s->children[i]->pipe);
+		if (s->children[i]->pipe != -1)
+			close(s->children[i]->pipe);
 	umask(077);
 	buf_init(&said, LOCAL_TEXT_MAX - 1);
 	outcome = (char)work(job, name, &said);
@@ -202,15 +249,15 @@ run_child(struct server *s, struct local_job *job, const char *name, int out)
 }
 
 static struct child *
-child_new(uint32_t number, const struct local_options *o)
+child_new(const struct server *s, uint32_t number, const char *name)
 {
 	struct child *c = calloc(1, sizeof(*c));
-	int limit_ms = o->limit_ms > 0 ? o->limit_ms : LOCAL_LIMIT_S * 1000;
 
 	if (c == NULL)
 		return NULL;
 	c->number = number;
-	c->deadline_ms = now_ms() + limit_ms;
+	c->deadline_ms = now_ms() + limit_ms(s);
+	str_copy(c->name, sizeof(c->name), name);
 	return c;
 }
 
@@ -218,7 +265,7 @@ static void
 start(struct server *s, struct local_job *job, const char *name)
 {
 	static const char why[] = "no child can be started for it";
-	struct child *c = child_new(job->request.number, s->options);
+	struct child *c = child_new(s, job->request.number, name);
 	int ends[2];
 
 	if (c == NULL || pipe(ends) != 0) {
@@ -284,6 +331,27 @@ parse(const char *data, size_t n, struct local_request *r)
 	       (r->kind == LOCAL_FORWARD) == (r->message == -1);
 }
 
+/* Whether one of his hangs: another would, too. */
+static bool
+hangs(const struct server *s, const char *name)
+{
+	for (size_t i = 0; i < s->nchildren; i++)
+		if (s->children[i]->given_up && strcmp(s->children[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
+static void
+serve_one(struct server *s, struct local_job *job)
+{
+	static const char why[] = "an earlier delivery to the user still hangs";
+
+	if (hangs(s, job->request.user))
+		answer(s, job->request.number, LOCAL_RETRY, why, sizeof(why) - 1);
+	else
+		start(s, job, job->request.user);
+}
+
 /* A runner that makes no sense is not served any more. */
 static void
 take_request(struct server *s)
@@ -295,7 +363,7 @@ take_request(struct server *s)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n > 0 && parse(data, (size_t)n, &job.request)) {
-		start(s, &job, job.request.user);
+		serve_one(s, &job);
 	} else {
 		close(s->sock);
 		s->sock = -1;
@@ -304,42 +372,63 @@ take_request(struct server *s)
 		close(job.request.message);
 }
 
-/* How long poll(2) may wait: until the first child has had its time; -1: for ever. */
+/* When look_after() has something to do; what the pipe tells comes by itself. */
+static int64_t
+next_look(const struct server *s, const struct child *c, int64_t now)
+{
+	int grace = limit_ms(s) < GRACE_MS ? limit_ms(s) : GRACE_MS;
+
+	if (c->pipe == -1)
+		return now + (c->given_up ? HANGING_MS : ENDING_MS);
+	if (c->given_up)
+		return INT64_MAX;
+	return c->deadline_ms + (c->killed ? grace : 0);
+}
+
+/* How long poll(2) may wait; -1: for ever. */
 static int
-patience_ms(struct server *s)
+patience_ms(const struct server *s)
 {
 	int64_t now = now_ms(), first = INT64_MAX;
 
 	for (size_t i = 0; i < s->nchildren; i++) {
-		struct child *c = s->children[i];
+		int64_t at = next_look(s, s->children[i], now);
 
-		if (c->deadline_ms <= now)
-			kill_child(c);
-		else if (c->deadline_ms < first)
-			first = c->deadline_ms;
+		if (at < first)
+			first = at;
 	}
 	if (first == INT64_MAX)
 		return -1;
+	if (first <= now)
+		return 0;
 	return first - now < 60000 ? (int)(first - now) : 60000;
+}
+
+static bool
+has_room(const struct server *s)
+{
+	return s->nchildren < CHILDREN_MAX && s->nchildren - s->nhanging < LOCAL_AT_ONCE;
 }
 
 static void
 turn(struct server *s)
 {
-	struct pollfd p[1 + LOCAL_AT_ONCE];
+	struct pollfd p[1 + CHILDREN_MAX];
 	size_t n = s->nchildren;
+	bool ready;
 
 	for (size_t i = 0; i < n; i++)
 		p[i] = (struct pollfd){.fd = s->children[i]->pipe, .events = POLLIN};
 	/* negative: not watched */
-	p[n] = (struct pollfd){.fd = n < LOCAL_AT_ONCE ? s->sock : -1, .events = POLLIN};
-	if (poll(p, (nfds_t)n + 1, patience_ms(s)) <= 0)
-		return;
+	p[n] = (struct pollfd){.fd = has_room(s) ? s->sock : -1, .events = POLLIN};
+	ready = poll(p, (nfds_t)n + 1, patience_ms(s)) > 0;
+	for (size_t i = 0; ready && i < n; i++)
+		if (p[i].revents != 0)
+			listen_to(s->children[i]);
 	/* From the last: what finishes is replaced by the last, which was looked at already. */
 	for (size_t i = n; i-- > 0;)
-		if (p[i].revents != 0)
-			listen_to(s, i);
-	if (p[n].revents != 0 && p[n].fd >= 0)
+		look_after(s, i, now_ms());
+	if (ready && p[n].revents != 0 && p[n].fd >= 0)
 		take_request(s);
 }
 
@@ -364,6 +453,6 @@ local_serve(int sock, const struct local_options *options)
 	if (chdir("/") != 0) {
 		/* every path is absolute: it would only hold a file system that is to be unmounted */
 	}
-	while (s.sock >= 0 || s.nchildren > 0)
+	while (s.sock >= 0 || s.nchildren > s.nhanging)
 		turn(&s);
 }

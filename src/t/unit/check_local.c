@@ -1,4 +1,8 @@
 /* check_local.c: the local helper, with real processes, and what it does to mailboxes. */
+#if defined(__linux__)
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#endif
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -37,10 +41,51 @@ static const char *path;
 static pid_t helper;
 static int sock;
 
+#if defined(__linux__)
+/*
+ * Makes this process one whose end its parent does not see, as one that a file server keeps in the kernel:
+ * it is somebody else's to wait for, who does not.
+ */
+static void
+hang(void)
+{
+	pid_t tracer, us = getpid();
+	int ready[2];
+	char text[32], c;
+
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+	if (pipe(ready) != 0 || (tracer = fork()) == -1)
+		_exit(1);
+	if (tracer == 0) {
+		for (int fd = 3; fd < 256; fd++)
+			if (fd != ready[1])
+				close(fd);
+		if (ptrace(PTRACE_SEIZE, us, NULL, NULL) != 0)
+			_exit(1);
+		close(ready[1]);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	snprintf(text, sizeof(text), "%ld", (long)tracer);
+	spooldir_write("tracer", text);
+	while (read(ready[0], &c, 1) == -1 && errno == EINTR)
+		;
+	close(ready[0]);
+}
+#else
+static void
+hang(void)
+{
+}
+#endif
+
 static int
 lookup(const char *name, struct local_user *user)
 {
 	*user = alice;
+	if (strcmp(name, "hanging") == 0)
+		hang();
 	if (strcmp(name, "root") == 0)
 		user->uid = 0;
 	if (strcmp(name, "nowhere") == 0)
@@ -233,6 +278,25 @@ START_TEST(long_lines)
 	}
 	free(text);
 	free(want);
+}
+END_TEST
+
+/* His own file server does not answer: nobody else waits for that, and he gets one process alone. */
+START_TEST(child_that_does_not_end)
+{
+	options.limit_ms = 500;
+	start();
+	ck_assert_int_eq(ask(LOCAL_FORWARD, "hanging", 1), 0);
+	ck_assert_int_eq(hear(), 1);
+	if (!spooldir_has("tracer") || answer.outcome == LOCAL_DONE)
+		return; /* tracing is not allowed here, or unknown */
+	ck_assert_uint_eq(answer.number, 1);
+	ck_assert_int_eq(answer.outcome, LOCAL_RETRY);
+	ck_assert_str_eq(answer.text, "the delivery was cut short");
+	ck_assert_int_eq(deliver(LOCAL_MAILDIR, "alice"), LOCAL_DONE);
+	ck_assert_int_eq(deliver(LOCAL_FORWARD, "hanging"), LOCAL_RETRY);
+	ck_assert_str_eq(answer.text, "an earlier delivery to the user still hangs");
+	kill((pid_t)strtol(spooldir_read("tracer"), NULL, 10), SIGKILL);
 }
 END_TEST
 
@@ -670,6 +734,7 @@ suite_local(void)
 	tcase_add_test(t, nonsense);
 	tcase_add_test(t, message_that_is_no_file);
 	tcase_add_test(t, fields_that_are_too_long);
+	tcase_add_test(t, child_that_does_not_end);
 	tcase_add_test(t, helper_of_an_ordinary_user);
 	suite_add_tcase(s, t);
 	return s;
