@@ -327,6 +327,32 @@ add_env(struct auth *a, const char *name, const char *value)
 }
 
 static bool
+is_within(const char *path, const char *folder)
+{
+	size_t n = folder != NULL ? strlen(folder) : 0;
+
+	return path != NULL && n > 0 && strncmp(path, folder, n) == 0 &&
+	       (path[n] == '\0' || path[n] == '/');
+}
+
+/*
+ * Whoever takes over a confined run may write to the spool. Were it a home, he could leave there what
+ * commands obey (.curlrc, .netrc, .gnupg), and these are not confined.
+ */
+static const char *
+safe_home(const char *home, const char *spool)
+{
+	char *h = home != NULL ? realpath(home, NULL) : NULL;
+	char *s = spool != NULL ? realpath(spool, NULL) : NULL;
+	/* one that is not there yet may be put there */
+	bool inside = is_within(home, spool) || is_within(h, s);
+
+	free(h);
+	free(s);
+	return inside ? "/" : home;
+}
+
+static bool
 has_command(const struct auth *a)
 {
 	const struct auth_want nobody = {.host = ""};
@@ -354,7 +380,7 @@ auth_new(struct reactor *r, const struct auth_options *o)
 	/* Ours, not that of whoever called us. */
 	add_env(a, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	add_env(a, "LANG", "C.UTF-8");
-	add_env(a, "HOME", o->home);
+	add_env(a, "HOME", safe_home(o->home, o->spool));
 	add_env(a, "USER", o->user);
 	add_env(a, "LOGNAME", o->user);
 	secrets_init(&a->secrets, r,

@@ -49,6 +49,7 @@ struct auth_options {
 	const char *path; /* of the file; NULL: none, every lookup finds nothing */
 	bool missing_ok; /* a file that does not exist is an empty one */
 	const char *home, *user; /* the effective user's, for commands; NULL: they get none */
+	const char *spool; /* a home in here becomes "/"; NULL: there is none */
 	bool show_errors; /* what commands say on their standard error goes to ours */
 };
 

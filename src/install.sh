@@ -36,6 +36,7 @@ known() { # user
 	esac
 }
 
+# His home is not the spool, into which confined runs may write, but where root alone does.
 make_user() {
 	known "$user" && [ -z "$DESTDIR" ] && return
 	shell=/usr/sbin/nologin
@@ -43,16 +44,16 @@ make_user() {
 	case $(uname) in
 	Linux)
 		if command -v useradd > /dev/null; then
-			as_root useradd -r -U -M -d "$SPOOLDIR" -s $shell "$user"
+			as_root useradd -r -U -M -d "$SYSCONFDIR" -s $shell "$user"
 		else
 			as_root addgroup -S "$user"
-			as_root adduser -S -D -H -h "$SPOOLDIR" -s $shell -G "$user" "$user"
+			as_root adduser -S -D -H -h "$SYSCONFDIR" -s $shell -G "$user" "$user"
 		fi ;;
 	FreeBSD | DragonFly)
-		as_root pw useradd "$user" -w no -d "$SPOOLDIR" -s $shell ;;
+		as_root pw useradd "$user" -w no -d "$SYSCONFDIR" -s $shell ;;
 	*)
 		as_root groupadd "$user"
-		as_root useradd -g "$user" -d "$SPOOLDIR" -s $shell "$user" ;;
+		as_root useradd -g "$user" -d "$SYSCONFDIR" -s $shell "$user" ;;
 	esac
 }
 
@@ -101,7 +102,11 @@ install_program() {
 	must mkdir -p "$DESTDIR$SBINDIR" "$DESTDIR$BINDIR"
 	clear_immutable
 	# The old one may be running, and there must be a whole one at any moment.
-	must cp "$PROGRAM" "$new"
+	if ! cp "$PROGRAM" "$new"; then # a full disk: the old one stays whole
+		rm -f "$new"
+		bad=1
+		return
+	fi
 	if live && chown "$(owner)" "$new" && chmod 6755 "$new"; then
 		must mv -f "$new" "$DESTDIR$program"
 	else

@@ -117,6 +117,7 @@ open_auth(struct network *n)
 	    .path = c->auth,
 	    .missing_ok = c->auth_missing_ok,
 	    .home = c->home,
+	    .spool = c->spool,
 	    .user = c->user,
 	    .show_errors = log_is_verbose() && caller_is_trusted(),
 	};

@@ -51,6 +51,11 @@ is spool_is_the_owners [ "$(ls -dln "$PREFIX/spool/mail" | awk '{ print $1, $3, 
 is another_sendmail_is_left [ "$(cat "$PREFIX/sbin/sendmail")" = other ]
 is another_sendmail_is_spoken_of grep -q 'ln -sf sortie' "$dir/out"
 is installs_over_itself run install
+full_disk() { # the copy ends where there is no room
+	(ulimit -f 8 && trap '' XFSZ && ! run install) && cmp -s "$build/sortie" "$PREFIX/sbin/sortie" &&
+		[ -u "$PREFIX/sbin/sortie" ] && [ -z "$(find "$PREFIX/sbin" -name '.sortie.*')" ]
+}
+is full_disk_leaves_the_old_program full_disk
 is uninstalls_as_root run uninstall
 is what_is_not_ours_is_left [ "$(below "$PREFIX")" = './etc/sortie.conf ./sbin/sendmail ' ]
 is spool_is_left [ -d "$PREFIX/spool/mail" ]

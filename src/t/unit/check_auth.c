@@ -594,6 +594,45 @@ START_TEST(first_line_is_the_secret)
 }
 END_TEST
 
+/* A run that was taken over writes there. */
+START_TEST(commands_have_no_home_in_the_spool)
+{
+	static const struct {
+		const char *home, *spool, *want;
+	} homes[] = {
+	    {"", "", "/"},
+	    {"/below", "", "/"},
+	    {"/", "/.", "/"},
+	    {"", "/below", NULL},
+	    {"/below", "/bel", NULL},
+	    {"/not-there", "/below", NULL},
+	    {"/below/not-there", "/below", "/"},
+	};
+
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++) {
+		char home[64], spool[64], below[64];
+		const struct auth_options o = {.path = path, .home = home, .spool = spool};
+
+		snprintf(home, sizeof(home), "%s%s", dir, homes[i].home);
+		snprintf(spool, sizeof(spool), "%s%s", dir, homes[i].spool);
+		snprintf(below, sizeof(below), "%s/below", dir);
+		mkdir(below, 0700);
+		snprintf(below, sizeof(below), "%s/bel", dir);
+		mkdir(below, 0700);
+		use_script("echo $HOME");
+		auth_free(&a);
+		a = auth_new(r, &o);
+		ck_assert_str_eq(
+		    look_up("a", NULL)->secret, homes[i].want != NULL ? homes[i].want : home);
+		auth_release(&q[0]);
+		snprintf(below, sizeof(below), "%s/below", dir);
+		rmdir(below);
+		snprintf(below, sizeof(below), "%s/bel", dir);
+		rmdir(below);
+	}
+}
+END_TEST
+
 START_TEST(what_commands_say_is_shown_where_told)
 {
 	const struct auth_options o = {.path = path, .show_errors = true};
@@ -910,6 +949,7 @@ suite_auth(void)
 	    t, first_line_is_the_secret, 0, (int)(sizeof(outputs) / sizeof(outputs[0])));
 	tcase_add_loop_test(
 	    t, commands_that_go_wrong, 0, (int)(sizeof(troubles) / sizeof(troubles[0])));
+	tcase_add_test(t, commands_have_no_home_in_the_spool);
 	tcase_add_test(t, what_commands_say_is_shown_where_told);
 	tcase_add_test(t, command_that_is_not_there);
 	tcase_add_test(t, command_that_cannot_be_started);
