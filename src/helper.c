@@ -41,6 +41,8 @@ LOG_NORETURN static void
 live(int sock, const char *name, bool keep_stderr, helper_fn *serve, const void *ctx,
     const sigset_t *mask)
 {
+	/* The terminal is our caller's: he must not stop us with ^Z, nor answer what a command asks there. */
+	setsid();
 	for (size_t i = 0; i < NSIGNALS; i++)
 		signal(not_for_us[i], SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);

@@ -135,6 +135,15 @@ START_TEST(what_is_sent_to_the_whole_group_is_not_for_it)
 END_TEST
 
 /* A runner that is killed cannot say that it ends. */
+/* ^Z and ^\ reach the group in front, and /dev/tty is who started the run. */
+START_TEST(terminal_is_not_its_own)
+{
+	ck_assert_int_eq(helper_start(&h, "check", false, echo, NULL), 0);
+	answers("x", "x");
+	ck_assert_int_eq(getsid(h.pid), h.pid);
+}
+END_TEST
+
 START_TEST(runner_is_killed)
 {
 	int alive[2];
@@ -571,6 +580,7 @@ suite_helper(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, holds_nothing_of_the_runners);
 	tcase_add_test(t, what_is_sent_to_the_whole_group_is_not_for_it);
+	tcase_add_test(t, terminal_is_not_its_own);
 	tcase_add_test(t, runner_is_killed);
 	tcase_add_test(t, nothing_to_end);
 	suite_add_tcase(s, t);
