@@ -37,8 +37,11 @@ on_signal(int sig)
 
 	if (sig != SIGHUP)
 		the.stopping = 1;
-	if (write(the.orders[1], &c, 1) < 0)
-		errno = saved; /* the pipe is full of signals not yet seen: enough */
+	/* A full pipe has signals not yet seen: enough. Otherwise its end says that it is over. */
+	if (write(the.orders[1], &c, 1) < 0 && errno != EAGAIN && the.stopping) {
+		close(the.orders[1]);
+		the.orders[1] = -1;
+	}
 	errno = saved;
 }
 
