@@ -6,6 +6,9 @@
  */
 #include "base/log.h"
 
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +20,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-enum { LINE_MAX_BYTES = 2048 };
+enum { LINE_MAX_BYTES = 2048, ROOM = 256 * 1024 /* for what one run logs */ };
 
 /* SINK_NONE: not opened yet, what is said goes to stderr as a program's messages look. */
 enum sink { SINK_NONE, SINK_STDERR, SINK_FILE, SINK_SYSLOG };
@@ -61,6 +64,33 @@ set_host(void)
 	str_clean(the_log.host, sizeof(the_log.host), name, strlen(name));
 }
 
+/*
+ * A limit on the size of files, which a caller chooses, can make each line fail: what he sends would be
+ * sent, and nobody could see it.
+ */
+static bool
+has_room(int fd)
+{
+	struct rlimit rl;
+	struct stat st;
+
+	return getrlimit(RLIMIT_FSIZE, &rl) == -1 || rl.rlim_cur == RLIM_INFINITY ||
+	       fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	       (rl.rlim_cur >= ROOM && (rlim_t)st.st_size <= rl.rlim_cur - ROOM);
+}
+
+static int
+open_file(const char *where)
+{
+	int fd = open(where, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0600);
+
+	if (fd == -1 || has_room(fd))
+		return fd;
+	close(fd);
+	errno = EFBIG;
+	return -1;
+}
+
 int
 log_open(const char *where, const char *ident)
 {
@@ -71,8 +101,7 @@ log_open(const char *where, const char *ident)
 		sink = SINK_SYSLOG;
 	else if (strcmp(where, "stderr") == 0)
 		sink = SINK_STDERR;
-	else if ((fd = open(where, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0600)) ==
-		 -1)
+	else if ((fd = open_file(where)) == -1)
 		return -1;
 	if (the_log.sink == SINK_FILE)
 		close(the_log.fd);

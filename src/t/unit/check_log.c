@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -213,6 +214,39 @@ START_TEST(reopening_follows_a_rotated_file)
 }
 END_TEST
 
+/* A user whose limit keeps his lines out of the log. */
+static void
+open_with_little_room(void)
+{
+	static const struct {
+		rlim_t limit;
+		int result;
+	} limits[] = {{8 << 20, 0}, {1 << 20, -1}, {100, -1}, {0, -1}};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		const struct rlimit rl = {limits[i].limit, limits[i].limit};
+
+		if (setrlimit(RLIMIT_FSIZE, &rl) != 0)
+			_exit(1);
+		errno = 0;
+		if (log_open(path, "sortie") != limits[i].result ||
+		    (limits[i].result == -1 && errno != EFBIG))
+			_exit(2 + (int)i);
+		if (log_open("/dev/null", "sortie") != 0)
+			_exit(10);
+	}
+}
+
+START_TEST(file_that_may_not_grow_is_no_log)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	ck_assert_int_eq(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+	ck_assert_int_eq(status_of(open_with_little_room), 0);
+}
+END_TEST
+
 START_TEST(a_log_that_cannot_be_opened_leaves_the_old_one)
 {
 	ck_assert_int_eq(log_open(path, "sortie"), 0);
@@ -314,6 +348,7 @@ suite_log(void)
 	tcase_add_test(tc, a_file_gets_classic_lines_and_is_private);
 	tcase_add_test(tc, reopening_follows_a_rotated_file);
 	tcase_add_test(tc, a_log_that_cannot_be_opened_leaves_the_old_one);
+	tcase_add_test(tc, file_that_may_not_grow_is_no_log);
 	tcase_add_test(tc, syslog_takes_lines);
 	tcase_add_test(tc, die_tells_the_log_and_whoever_sits_there);
 	tcase_add_test(tc, die_keeps_a_promise);
