@@ -118,6 +118,14 @@ log_open(const char *where, const char *ident)
 	return 0;
 }
 
+int
+log_fd(void)
+{
+	if (the_log.sink == SINK_SYSLOG)
+		return -1;
+	return the_log.sink == SINK_FILE ? the_log.fd : STDERR_FILENO;
+}
+
 bool
 log_is_syslog(void)
 {

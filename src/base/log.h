@@ -28,6 +28,8 @@ enum log_level { LOG_LEVEL_INFO, LOG_LEVEL_WARN };
  * Before the first log_open() lines go to stderr. Calling it again reopens (SIGHUP).
  */
 int log_open(const char *where, const char *ident);
+/* Where its lines go; -1: to syslog. */
+int log_fd(void);
 
 typedef void log_fn(void *ctx, enum log_level level, const char *line);
 

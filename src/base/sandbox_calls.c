@@ -37,6 +37,8 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 enum { RUNNER = 1, BROKER = 2, BOTH = RUNNER | BROKER, NOBODY = 0 };
 enum { CONDITIONS = 3, LINES_MAX = 1024 };
 
@@ -71,6 +73,8 @@ struct row {
 	}
 #define IS_SELF(arg) IS(arg, OWN_PID)
 #define OWN_PID UINT64_MAX /* put in when the filter is made */
+#define IS_LOG(arg) IS(arg, LOG_FD)
+#define LOG_FD (UINT64_MAX - 1) /* as well */
 
 #define MAY(who, call) \
 	{ \
@@ -87,6 +91,7 @@ struct row {
 		} \
 	}
 #define NEVER(call) MAY(NOBODY, call)
+#define NEVER_IF(call, ...) MAY_IF(NOBODY, call, __VA_ARGS__)
 #define NO_CONDITION \
 	{ \
 		0, 0, 0 \
@@ -109,6 +114,7 @@ static const struct row table[] = {
     MAY_IF(BOTH, fcntl, IS(1, F_GETFD)),
     MAY_IF(BOTH, fcntl, IS(1, F_SETFD)),
     MAY_IF(BOTH, fcntl, IS(1, F_GETFL)),
+    NEVER_IF(fcntl, IS(1, F_SETFL), IS_LOG(0)), /* lines are appended, whoever writes them */
     MAY_IF(BOTH, fcntl, IS(1, F_SETFL)),
     NEVER(fcntl), /* F_SETOWN sends signals to others, F_SETLEASE holds them up */
     MAY_IF(BOTH, ioctl, IS(1, TCGETS)), /* stdio: is it a terminal? */
@@ -125,6 +131,7 @@ static const struct row table[] = {
     MAY(BOTH, statx),
 #endif
     MAY(RUNNER, getdents64),
+    NEVER_IF(ftruncate, IS_LOG(0)), /* which would hide who was here */
     MAY(RUNNER, ftruncate),
     MAY(RUNNER, fsync),
     MAY(RUNNER, fdatasync),
@@ -354,11 +361,19 @@ add_test(struct program *p, size_t at, uint32_t mask, uint32_t value)
 	add(p, IF_EQUAL, value);
 }
 
+static uint64_t
+value_of(const struct condition *c)
+{
+	if (c->value == OWN_PID)
+		return (uint64_t)getpid();
+	return c->value == LOG_FD ? (uint32_t)log_fd() : c->value;
+}
+
 static void
 add_condition(struct program *p, const struct condition *c)
 {
 	size_t at = AT_ARGS + sizeof(uint64_t) * c->arg;
-	uint64_t value = c->value == OWN_PID ? (uint64_t)getpid() : c->value;
+	uint64_t value = value_of(c);
 
 	add_test(p, at, (uint32_t)c->mask, (uint32_t)value);
 	add_test(p, at + sizeof(uint32_t), (uint32_t)(c->mask >> 32), (uint32_t)(value >> 32));

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/sandbox.h"
 #include "base/str.h"
 #include "t/confine/world.h"
@@ -51,6 +52,8 @@ TRY(list_the_root, try_open("/", O_RDONLY | O_DIRECTORY))
 TRY(write_hosts, try_open(world.hosts, O_WRONLY))
 TRY(write_credentials, try_open(world.auth, O_RDWR))
 TRY(truncate_ca, try_open(world.ca, O_WRONLY | O_TRUNC))
+TRY(empty_the_log, ftruncate(log_fd(), 0))
+TRY(write_over_the_log, fcntl(log_fd(), F_SETFL, 0))
 TRY(open_log_again, try_open(world.log, O_WRONLY | O_APPEND))
 TRY(remove_resolv_conf, unlink(world.resolv))
 TRY(read_own_memory, try_open("/proc/self/mem", O_RDWR))
@@ -271,6 +274,8 @@ const struct try refused[] = {
     {"make a file beside the spool", make_file_beside_the_spool, FILES},
     {"link a file out of the spool", link_file_out_of_spool, FILES},
     {"move a file into the spool", move_secret_into_spool, FILES},
+    {"empty the log", empty_the_log, CALLS},
+    {"write over the log", write_over_the_log, CALLS},
     {"write the program", write_program, FILES},
     {"truncate the program", truncate_program, CALLS | FILES},
     {"remove the program", remove_program, FILES},
