@@ -283,18 +283,6 @@ find_sender(struct message *m)
 }
 
 void
-message_hand_out(struct message *m)
-{
-	m->jobs_wait = false;
-	m->stage = STAGE_WORKING;
-	make_jobs(m);
-	if (m->jobs == 0) { /* it failed and nobody was told, or was finished and not removed */
-		m->stage = STAGE_CLOSING;
-		message_touch(m);
-	}
-}
-
-void
 message_admit(struct messages *ms, struct envelope *e, off_t size, bool ignore_due)
 {
 	struct message *m = xcalloc(1, sizeof(*m));
@@ -315,12 +303,11 @@ message_admit(struct messages *ms, struct envelope *e, off_t size, bool ignore_d
 	map_put(&ms->by_id, &m->node, m->envelope.id);
 	if (m->envelope.sender == NULL)
 		find_sender(m);
-	if (message_owes_report(&m->envelope)) {
-		m->jobs_wait = true;
-		m->stage = STAGE_REPORT;
+	make_jobs(m);
+	if (m->jobs == 0) { /* it owes a report, or was finished and not removed */
+		m->stage = STAGE_CLOSING;
 		message_touch(m);
-	} else
-		message_hand_out(m);
+	}
 }
 
 struct site *
@@ -332,20 +319,11 @@ message_first_site(struct messages *ms, const struct envelope *e)
 	return NULL;
 }
 
-/* report|N is there and reported|N is not. */
-bool
-message_owes_report(const struct envelope *e)
-{
-	return e->reported < e->reports && !e->hold;
-}
-
 bool
 message_due(const struct envelope *e, int64_t now)
 {
 	if (e->hold)
 		return false;
-	if (message_owes_report(e)) /* before the report itself is delivered */
-		return true;
 	/* tried in the future: by a clock that was ahead then */
 	return e->attempted > now + CLOCK_SLACK_S || envelope_due_at(e) - e->retry / 8 <= now;
 }

@@ -99,11 +99,11 @@ close_message(struct message *m)
 	if (e->unreported > 0) {
 		envelope_report(e, e->reports + 1);
 		envelope_write_number(&m->lines, "report", e->reports);
-		m->durable = true;
 	}
 	m->stage = STAGE_LEAVING;
-	if (message_owes_report(e)) {
+	if (e->reported < e->reports && !e->hold) {
 		m->stage = STAGE_REPORT;
+		m->durable = true; /* what it tells of, too, whoever wrote that and was killed */
 	} else if (warning_owed(m)) {
 		/* First: better no warning after a crash than two. */
 		e->warned = true;
@@ -162,21 +162,15 @@ set_broken(struct messages *ms, const char *id)
 	ms->broken = true;
 }
 
-/*
- * When a pass looks at it again: spread, so that what failed together does not come back together;
- * but at once if we die before a report that is to be made has been noted.
- */
+/* When a pass looks at it again: spread, so that what failed together does not come back together. */
 static void
 set_hint(struct message *m)
 {
 	const struct envelope *e = &m->envelope;
-	int64_t due = e->attempted + backoff_spread(e->retry, str_random(UINT32_MAX));
 
-	if (m->stage == STAGE_REPORT)
-		due = clock_wall_s();
-	else if (e->hold)
-		due = clock_wall_s() + m->all->options.retry_max_s;
-	spool_set_due(m->fd, due);
+	spool_set_due(m->fd, e->hold
+				 ? clock_wall_s() + m->all->options.retry_max_s
+				 : e->attempted + backoff_spread(e->retry, str_random(UINT32_MAX)));
 }
 
 /*
@@ -351,53 +345,14 @@ name_report(char name[ENVELOPE_ID_MAX + 1], const char *id, const char *suffix)
 	str_copy(name + n, ENVELOPE_ID_MAX + 1 - n, suffix);
 }
 
-/* What follows when the report could not be made, or was made before the jobs. */
-static void
-go_on_without_report(struct message *m)
-{
-	if (m->jobs_wait) {
-		message_hand_out(m);
-		return;
-	}
-	m->stage = STAGE_LEAVING;
-	set_hint(m);
-}
-
-/*
- * The lock is had; true: there still is one to make. One owed since a crash: whoever wrote that down
- * may have died before his sync, and a report must never be there before what it tells of.
- */
-static bool
-report_still_owed(struct message *m)
-{
-	if (!message_lock(m)) {
-		m->stage = STAGE_LEAVING;
-		return false;
-	}
-	if (message_owes_report(&m->envelope)) {
-		if (!m->jobs_wait || durable_datasync(m->fd) == 0)
-			return true;
-		log_warn("%s: cannot sync its control file: %s; its report must wait",
-		    m->envelope.id, strerror(errno));
-		go_on_without_report(m);
-		return false;
-	}
-	message_hand_out(m); /* another runner has made it since we read the file */
-	return false;
-}
-
 static void
 make_report(struct message *m)
 {
 	struct messages *ms = m->all;
 	struct envelope *e = &m->envelope;
-	unsigned n;
+	unsigned n = e->reported + 1; /* in order: one may be owed since a crash or a full disk */
 	char id[ENVELOPE_ID_MAX + 1], suffix[16];
 
-	message_touch(m);
-	if (!report_still_owed(m))
-		return;
-	n = e->reported + 1; /* in order: one may be owed since a crash or a full disk */
 	snprintf(suffix, sizeof(suffix), ".r%u", n);
 	name_report(id, e->id, suffix);
 	switch (
@@ -406,24 +361,22 @@ make_report(struct message *m)
 		e->reported = n;
 		envelope_write_number(&m->lines, "reported", e->reported);
 		m->durable = true;
+		m->stage = STAGE_CLOSING; /* finished now, or waiting for its time */
 		ms->options.arrived(ms->options.ctx);
 		m->deferred = false;
-		if (!m->jobs_wait)
-			m->stage = STAGE_CLOSING; /* finished now, or waiting for its time */
-		else if (!message_owes_report(e))
-			message_hand_out(m);
 		break;
 	case BOUNCE_NOBODY:
+		m->stage = STAGE_LEAVING;
 		if (e->waiting == 0) /* else the others have their turn first */
 			hold(m);
-		go_on_without_report(m);
 		break;
 	case BOUNCE_ERROR:
 		log_warn(
 		    "%s: cannot make its report: %s; trying again later", e->id, strerror(errno));
-		go_on_without_report(m);
+		m->stage = STAGE_LEAVING;
 		break;
 	}
+	message_touch(m);
 }
 
 static void

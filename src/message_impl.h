@@ -10,9 +10,8 @@
  * never forgets a recorded success. So: the control file is open for writing and locked before the
  * first byte goes out; what became of a recipient is appended, or the file unlinked when nothing is
  * left to do, and synced with all else of the turn; the body goes in a later turn than the control
- * file; a report is durable before the failure counts as reported, and that before the original goes.
- * One that is owed since a crash may stand in the queue already: it counts as reported before anything
- * else is done for the original, because once it has been delivered nobody knows that it was made.
+ * file; a failure is durable before its report is made, the report before the failure counts as reported,
+ * and that before either of them goes: a report's name is what says after a crash that it was made.
  * A warning of a delay is noted before it is made: a crash may cost it, and never repeats it.
  */
 #ifndef MESSAGE_IMPL_H
@@ -53,7 +52,6 @@ struct message {
 	bool attempted; /* ... and some host or route had been tried */
 	bool ignore_due, skip, changed;
 	bool busy; /* why it is skipped: another has the lock */
-	bool jobs_wait; /* a report that is owed since a crash comes before them */
 	enum stage stage;
 	int64_t admitted_ms;
 };
@@ -73,8 +71,6 @@ struct messages {
 
 /* message.c */
 void message_touch(struct message *m); /* the commit at the end of the turn sees to it */
-bool message_owes_report(const struct envelope *e);
-void message_hand_out(struct message *m); /* its waiting recipients, to their sites */
 void message_free(struct message *m);
 
 /* message_lock.c */

@@ -354,9 +354,7 @@ load(struct queue *q, const char *id, struct envelope *e, off_t *size)
 static bool
 congested(struct queue *q, const struct envelope *e)
 {
-	/* A report that is owed must be noted before it goes out itself (message_impl.h). */
-	bool may_wait = q->yielding && e->reported >= e->reports;
-	struct site *s = may_wait ? message_first_site(q->messages, e) : NULL;
+	struct site *s = q->yielding ? message_first_site(q->messages, e) : NULL;
 
 	return s != NULL && site_waiting(s) > CONGESTED;
 }

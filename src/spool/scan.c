@@ -98,6 +98,9 @@ spool_scan(struct spool *sp, spool_scan_fn *fn, void *ctx)
 	if (more && errno != 0 && err == 0)
 		err = errno;
 	close_stream(d);
+	/* What is made of what was found must not be there before it: whoever made that may have been
+	 * killed before his sync. */
+	durable_touch_dir(&sp->batch, sp->ctl);
 	if (more)
 		warn_odd(sp, odd, example);
 	errno = err;

@@ -1095,6 +1095,19 @@ START_TEST(a_scan_sees_what_is_queued)
 }
 END_TEST
 
+/* They may stand there by the hand of one who was killed before his sync. */
+START_TEST(the_names_a_scan_has_seen_are_synced)
+{
+	struct seen seen = {.n = 0};
+
+	queue("a1");
+	ck_assert_uint_eq(spool_batch(sp)->ndirs, 0);
+	ck_assert_int_eq(spool_scan(sp, note, &seen), 0);
+	ck_assert_uint_eq(spool_batch(sp)->ndirs, 1);
+	ck_assert_int_eq(durable_commit(spool_batch(sp)), 0);
+}
+END_TEST
+
 START_TEST(a_scan_can_be_stopped)
 {
 	struct seen seen = {.stop_at = 2};
@@ -1392,6 +1405,7 @@ static void
 add_scans(TCase *tc)
 {
 	tcase_add_test(tc, a_scan_sees_what_is_queued);
+	tcase_add_test(tc, the_names_a_scan_has_seen_are_synced);
 	tcase_add_test(tc, a_scan_can_be_stopped);
 	tcase_add_test(tc, a_scan_goes_on_over_what_fails);
 	tcase_add_test(tc, what_vanishes_during_a_scan_is_no_error);
