@@ -25,7 +25,7 @@ static struct {
 	struct helper helper;
 	struct helper_paths paths;
 	uint32_t number; /* of the last call */
-	bool lost; /* it has ended, or makes no sense */
+	bool lost; /* it has ended, makes no sense, or could not be started */
 } the = {.helper = {.fd = -1, .pid = -1}};
 
 /* Whether *answer is there. errno: EAGAIN, it did not come in time; EPIPE, it never will. */
@@ -115,7 +115,9 @@ helper_connect_begin(const struct config *c)
 	add_paths(&c->routes, &cap);
 	if (the.paths.n == 0)
 		return 0;
-	if (helper_start(&the.helper, "sortie-lmtp", false, helper_connect_serve, &the.paths) == -1)
+	the.lost =
+	    helper_start(&the.helper, "sortie-lmtp", false, helper_connect_serve, &the.paths) == -1;
+	if (the.lost)
 		return -1;
 	sys.connect_path = connect_path;
 	return 0;

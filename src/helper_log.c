@@ -26,7 +26,7 @@ enum { PATIENCE_MS = 500 };
 static struct {
 	struct helper helper;
 	unsigned long unsaid; /* lines, since the last that went out */
-	bool lost; /* it has ended */
+	bool lost; /* it has ended, or could not be started */
 	char ident[32];
 	struct helper_log log;
 } the = {.helper = {.fd = -1, .pid = -1}};
@@ -103,11 +103,12 @@ int
 helper_log_begin_with(const struct helper_log *log, bool keep_stderr)
 {
 	the.unsaid = 0;
-	the.lost = false;
 	the.log = *log;
 	snprintf(the.ident, sizeof(the.ident), "sortie[%ld]", (long)getpid());
 	the.log.ident = the.ident;
-	if (helper_start(&the.helper, "sortie-log", keep_stderr, helper_log_serve, &the.log) == -1)
+	the.lost =
+	    helper_start(&the.helper, "sortie-log", keep_stderr, helper_log_serve, &the.log) == -1;
+	if (the.lost)
 		return -1;
 	log_relay(on_line, NULL);
 	return 0;

@@ -1,4 +1,5 @@
 /* check_helper.c: the brokers, as the processes that they are. */
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -513,6 +514,24 @@ START_TEST(who_connects_has_died)
 }
 END_TEST
 
+/* Whoever runs for long would defer all mail for these paths until it expires. */
+START_TEST(who_connects_cannot_be_started)
+{
+	struct rlimit before, none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	helpers_begin(&config);
+	setrlimit(RLIMIT_NOFILE, &before);
+	ck_assert(helpers_lost());
+	helpers_end();
+	helpers_begin(&config);
+	ck_assert(!helpers_lost());
+}
+END_TEST
+
 /* It answers the second call with what the first one wanted, then with what was asked. */
 START_TEST(who_connects_is_late)
 {
@@ -606,6 +625,7 @@ suite_helper(void)
 	tcase_add_test(t, paths_that_lead_nowhere);
 	tcase_add_test(t, no_path_no_process);
 	tcase_add_test(t, who_connects_has_died);
+	tcase_add_test(t, who_connects_cannot_be_started);
 	tcase_add_test(t, who_connects_is_late);
 	tcase_add_loop_test(t, number_that_no_path_has, 1, 3);
 	tcase_add_loop_test(t, call_of_another_size, 0, 1);
