@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "config.h"
 #include "keeper.h"
@@ -374,6 +375,9 @@ take_rights(struct program *p)
 	if (privilege_as_owner(
 		p->config.spool, p->options.config == NULL, p->why, sizeof(p->why)) == -1)
 		return EX_OSERR;
+	/* What root had open is not for whoever takes over a run that is not root's any more. */
+	if (privilege_caller() == 0 && geteuid() != 0)
+		descriptors_close(-1, true);
 	use_config(p);
 	return EX_OK;
 }

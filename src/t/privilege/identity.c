@@ -121,6 +121,44 @@ START_TEST(background_child_works_as_the_owner_alone)
 }
 END_TEST
 
+enum { LEFT_OPEN = 9 };
+
+static void
+leave_file_open(void)
+{
+	if (dup2(open("/etc/shadow", O_RDONLY), LEFT_OPEN) != LEFT_OPEN)
+		_exit(125);
+}
+
+START_TEST(roots_run_keeps_nothing_that_root_had_open)
+{
+	int listener = relay(""), fd;
+	static struct child c;
+	pid_t pids[8];
+	size_t n;
+
+	ck_assert_int_eq(command(as_ann, HELLO, "sendmail", "-odq", "x@example.net", NULL), 0);
+	start(&c, leave_file_open, "sortie", "-q5m", NULL);
+	fd = server_accept(listener);
+	n = processes_of(OWNER, pids, 8);
+	ck_assert_uint_ge(n, 2);
+	for (size_t i = 0; i < n; i++) {
+		char path[64], to[256];
+
+		snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)pids[i], LEFT_OPEN);
+		memset(to, 0, sizeof(to));
+		if (readlink(path, to, sizeof(to) - 1) > 0)
+			ck_assert_ptr_null(strstr(to, "shadow"));
+	}
+	server_greet(fd);
+	server_take(fd);
+	WAIT_FOR(files_in("msg") == 0);
+	kill(c.pid, SIGTERM);
+	ck_assert_int_eq(child_end(&c), 0);
+	server_hear_end(fd);
+}
+END_TEST
+
 START_TEST(roots_run_becomes_the_owner)
 {
 	static const char *const modes[] = {"-q", "-q5m"};
@@ -374,6 +412,7 @@ suite_identity(void)
 	Suite *s = users_suite("identity", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, roots_run_becomes_the_owner, 2);
+	users_loop(s, roots_run_keeps_nothing_that_root_had_open, 1);
 	users_loop(s, missing_spool_is_made_for_the_owner, 2);
 	users_loop(s, debugging_gives_the_rights_up, 4);
 	users_loop(s, works_wherever_the_caller_is, 2);
