@@ -297,6 +297,8 @@ quarantine_body(struct spool *sp, int corrupt, const char *id, const char *msgid
 {
 	char name[SPOOL_NAME_MAX];
 	struct stat st;
+	bool file;
+	int saved;
 
 	if (msgid == NULL || !envelope_id_ok(msgid))
 		msgid = id;
@@ -304,15 +306,14 @@ quarantine_body(struct spool *sp, int corrupt, const char *id, const char *msgid
 	    (sys.fstatat(sp->ctl, msgid, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
 		return 0;
 	snprintf(name, sizeof(name), "%s.msg", id);
-	if (move_to(corrupt, name, sp->msg, msgid) == -1 && errno != ENOENT) {
-		int saved = errno;
-		bool file = sys.fstatat(sp->msg, msgid, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-			    S_ISREG(st.st_mode);
-
-		errno = saved;
-		return file ? -1 : 0;
-	}
-	return 0;
+	if (move_to(corrupt, name, sp->msg, msgid) == 0)
+		return 0;
+	if (errno == ENOENT) /* perhaps moved by one who was killed before his sync */
+		return durable_sync(corrupt);
+	saved = errno;
+	file = sys.fstatat(sp->msg, msgid, &st, AT_SYMLINK_NOFOLLOW) == -1 || S_ISREG(st.st_mode);
+	errno = saved;
+	return file ? -1 : 0;
 }
 
 int

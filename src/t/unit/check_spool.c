@@ -1034,17 +1034,17 @@ END_TEST
 START_TEST(quarantine_that_fails_leaves_it_in_the_queue)
 {
 	queue("a1");
-	for (unsigned i = 0; i < 5; i++) {
-		/* open; rename, fsync of the body; rename, fsync when it is gone already */
-		static const unsigned calls[] = {1, 4, 5, 6, 7};
+	for (unsigned i = 0; i < 6; i++) {
+		/* open; rename, fsync of the body; when it is gone already, fsync, rename, fsync */
+		static const unsigned calls[] = {1, 4, 5, 4, 7, 8};
 
 		fault_arm(calls[i], FAULT_ONCE, EIO);
 		ck_assert_int_eq(spool_quarantine(sp, "a1", NULL, "for a test"), -1);
 		fault_disarm();
-		ck_assert_int_eq(spooldir_has("ctl/a1"), i < 4);
+		ck_assert_int_eq(spooldir_has("ctl/a1"), i < 5);
 	}
-	ck_assert_uint_eq(logcap_count("a1: for a test; it cannot be moved to corrupt/: "), 5);
-	ck_assert_uint_eq(logcap_count("corrupt"), 5);
+	ck_assert_uint_eq(logcap_count("a1: for a test; it cannot be moved to corrupt/: "), 6);
+	ck_assert_uint_eq(logcap_count("corrupt"), 6);
 }
 END_TEST
 
