@@ -17,7 +17,8 @@
 enum {
 	PATIENCE_MS = 30000,
 	RUNS_MAX = 5, /* until the queue must be empty */
-	LEFTOVER_S = 37 * 3600, /* what is older than 36 h is cleaned away */
+	LEFTOVER_S =
+	    50 * 3600, /* 36 h after its mtime it is cleaned away; a report's may be 12 h ahead */
 };
 
 static const char everybody[] = "-qR@"; /* a filter makes it ignore what is due when */
