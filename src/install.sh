@@ -3,7 +3,7 @@
 #
 # Installs PROGRAM as sortie, setuid and setgid to SORTIEUSER, the names it is called by beside it,
 # and makes the spool (0700, his) and the configuration's directory. All of these come in the
-# environment: PROGRAM PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR SORTIEUSER CC, and DESTDIR, below
+# environment: PROGRAM PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR SORTIEUSER, and DESTDIR, below
 # which a package is built: then no user is made and nothing gets an owner. What cannot be done is
 # said, with the command that does it, and the rest is done. What is there of a configuration or a
 # spool is left alone; uninstall leaves both.
@@ -64,26 +64,11 @@ owner() { # user:group
 	esac
 }
 
-# A run that was taken over could write its own executable, which root's cron would start: only where
-# runs confine themselves to their spool it cannot. Linux has Landlock or not; OpenBSD has unveil.
-confined() {
-	case $(uname) in
-	OpenBSD) return 0 ;;
-	Linux) ;;
-	*) return 1 ;;
-	esac
-	[ -r /sys/kernel/security/lsm ] && { grep -q landlock /sys/kernel/security/lsm; return; }
-	tmp=$(mktemp -d) || return 1
-	printf '#include <unistd.h>\n#define ASK 444, (void *)0, 0UL, 1U /* landlock_create_ruleset */
-long syscall(long, ...);\nint main(void) { return syscall(ASK) < 1; }\n' > "$tmp/ask.c"
-	${CC:-cc} -o "$tmp/ask" "$tmp/ask.c" 2> /dev/null && "$tmp/ask"
-	set -- $?
-	rm -rf "$tmp"
-	return "$1"
-}
-
+# The program belongs to the user it runs as. Confined runs cannot write to it; but a submission, or a command
+# that prints a password, is not confined, and root's cron starts it. A package's files must stay replaceable,
+# and on a BSD that runs at a raised securelevel there is no way back: there it is for root to decide.
 set_immutable() {
-	confined && return
+	[ -n "$DESTDIR" ] && return
 	case $(uname) in
 	Linux) as_root chattr +i "$program" 2> /dev/null ;;
 	*) todo="$todo	chflags schg $program

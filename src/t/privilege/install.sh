@@ -3,7 +3,7 @@
 # without a name; and what they leave alone.
 build=$(cd "$1" && pwd)
 dir=$(mktemp -d "$build/install.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
+trap 'chattr -i "$dir/live/sbin/sortie" 2> /dev/null; rm -rf "$dir"' EXIT
 bad=0
 
 run() { # install | uninstall, with DESTDIR and PREFIX set
@@ -46,6 +46,12 @@ echo mine > "$PREFIX/etc/sortie.conf"
 is installs_as_root run install
 is program_is_setuid [ "$(ls -ln "$PREFIX/sbin/sortie" | awk '{ print $1, $3, $4 }')" = \
 	'-rwsr-sr-x 64001 64001' ]
+altered() { # by root, which could otherwise
+	touch "$dir/file" && chattr +i "$dir/file" 2> /dev/null || return 1 # a file system without that
+	chattr -i "$dir/file"
+	(: >> "$PREFIX/sbin/sortie") 2> /dev/null
+}
+is program_is_immutable eval '! altered'
 is spool_is_the_owners [ "$(ls -dln "$PREFIX/spool/mail" | awk '{ print $1, $3, $4 }')" = \
 	'drwx------ 64001 64001' ]
 is another_sendmail_is_left [ "$(cat "$PREFIX/sbin/sendmail")" = other ]
