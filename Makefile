@@ -288,7 +288,7 @@ $(BUILD)/cut: $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT)
 
 INSTALL = PROGRAM=$(BUILD)/sortie DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SBINDIR="$(SBINDIR)" \
 	BINDIR="$(BINDIR)" SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
-	SORTIEUSER="$(SORTIEUSER)" CC="$(CC)" sh src/install.sh
+	SORTIEUSER="$(SORTIEUSER)" sh src/install.sh
 
 # Into PREFIX, or below DESTDIR for a package; says what it cannot do.
 install: $(BUILD)/sortie

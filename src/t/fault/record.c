@@ -80,7 +80,13 @@ add_inode(struct record *r, const char *path, int id, const char *words)
 static void
 join(char *path, size_t size, const char *dir, const char *name)
 {
-	snprintf(path, size, "%s%s%s", dir, dir[0] != '\0' ? "/" : "", name);
+	if (dir[0] == '\0') {
+		str_copy(path, size, name);
+		return;
+	}
+	str_copy(path, size, dir);
+	if (str_copy(path + strlen(path), size - strlen(path), "/"))
+		str_copy(path + strlen(path), size - strlen(path), name);
 }
 
 /* --- events --- */
