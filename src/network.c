@@ -82,22 +82,17 @@ gets_login(const void *ctx, const struct target *t)
 
 /* A policy that asks for verification and nothing to verify with is an error now, not silence later. */
 static int
-open_tls(struct network *n, struct spool *sp)
+open_tls(struct network *n)
 {
 	const struct config *c = n->config;
 	struct tls_options o = {.ca = c->ca, .cert = c->client_cert, .key = c->client_key};
 	char why[512];
-	int fd;
 
 	n->tls = tls_new(&o, why, sizeof(why));
 	if (n->tls == NULL ||
 	    (config_wants_ca(c, gets_login, n) && !tls_has_ca(n->tls, why, sizeof(why)))) {
 		log_tell("%s: TLS: %s", c->path, why);
 		return EX_CONFIG;
-	}
-	if (sp != NULL && (fd = spool_state_open(sp, sessions_file)) >= 0) {
-		tls_sessions_load(n->tls, fd);
-		sys.close(fd);
 	}
 	return EX_OK;
 }
@@ -131,7 +126,7 @@ open_auth(struct network *n)
 }
 
 int
-network_open(struct network *n, struct config *c, struct spool *sp)
+network_open(struct network *n, struct config *c)
 {
 	int rc;
 
@@ -139,7 +134,7 @@ network_open(struct network *n, struct config *c, struct spool *sp)
 	n->config = c;
 	n->reactor = reactor_new();
 	if ((rc = open_dns(n)) == EX_OK && (rc = open_auth(n)) == EX_OK)
-		rc = open_tls(n, sp); /* credentials decide whether somebody has to be verified */
+		rc = open_tls(n); /* credentials decide whether somebody has to be verified */
 	if (rc != EX_OK) {
 		network_close(n, NULL);
 		return rc;
@@ -147,6 +142,17 @@ network_open(struct network *n, struct config *c, struct spool *sp)
 	n->router = router_new(n->reactor, n->dns, c, config_hostname(c));
 	n->session = (struct session_network){.config = c, .tls = n->tls, .auth = n->auth};
 	return EX_OK;
+}
+
+void
+network_load_sessions(struct network *n, struct spool *sp)
+{
+	int fd = spool_state_open(sp, sessions_file);
+
+	if (fd < 0)
+		return;
+	tls_sessions_load(n->tls, fd);
+	sys.close(fd);
 }
 
 static void

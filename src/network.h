@@ -28,10 +28,15 @@ struct network {
 };
 
 /*
- * Builds all of it. sp (may be NULL) keeps the TLS sessions that can be resumed. Returns EX_OK, or
- * EX_CONFIG after one line, in the log and on stderr, that says what is wrong: then there is nothing to take down.
+ * Builds all of it. Returns EX_OK, or EX_CONFIG after one line, in the log and on stderr, that says what is
+ * wrong: then there is nothing to take down.
  */
-int network_open(struct network *n, struct config *c, struct spool *sp);
+int network_open(struct network *n, struct config *c);
+/*
+ * The TLS sessions of earlier runs, to be resumed. To be called when the run has confined itself: an earlier
+ * one, perhaps not itself any more, wrote the file.
+ */
+void network_load_sessions(struct network *n, struct spool *sp);
 /* Saves the TLS sessions, takes all down. Nothing may use it any more. */
 void network_close(struct network *n, struct spool *sp);
 

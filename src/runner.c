@@ -235,6 +235,8 @@ on_interval(void *ctx)
 	if (r->signalled > 0 || r->reload || must_begin_anew(r))
 		return;
 	arm_interval(r);
+	if (r->full_lock < 0 && r->options->nfilters == 0) /* one that was killed had it still */
+		r->full_lock = spool_runner_lock(r->options->spool, FULL);
 	start_pass(r);
 }
 
@@ -476,10 +478,14 @@ static int
 prepare(struct runner *r)
 {
 	const struct runner_options *o = r->options;
-	int rc = can_record() ? network_open(&r->network, o->config, o->spool) : EX_TEMPFAIL;
+	int rc = can_record() ? network_open(&r->network, o->config) : EX_TEMPFAIL;
 
-	if (rc != EX_OK || confine_enter(o->config) != -1)
+	if (rc != EX_OK)
 		return rc;
+	if (confine_enter(o->config) != -1) {
+		network_load_sessions(&r->network, o->spool);
+		return EX_OK;
+	}
 	network_close(&r->network, NULL);
 	return EX_TEMPFAIL;
 }

@@ -196,7 +196,7 @@ try_network(void *ctx, int orders)
 {
 	struct program *p = ctx;
 	struct network n;
-	int rc = network_open(&n, &p->config, NULL);
+	int rc = network_open(&n, &p->config);
 
 	(void)orders;
 	if (rc == EX_OK)

@@ -298,12 +298,14 @@ verify_run(const struct verify_options *o, FILE *out)
 
 	if (confine_allowed())
 		helpers_begin(o->config);
-	if ((rc = network_open(&v.network, o->config, o->spool)) == EX_OK) {
-		if (confine_enter(o->config) == -1)
+	if ((rc = network_open(&v.network, o->config)) == EX_OK) {
+		if (confine_enter(o->config) == -1) {
 			v.rc = EX_TEMPFAIL;
-		else
+		} else {
+			network_load_sessions(&v.network, o->spool);
 			for (int i = 0; i < o->naddresses; i++)
 				address_argument(o->addresses[i], on_address, &v);
+		}
 		network_close(&v.network, o->spool);
 		rc = v.rc;
 	}

@@ -108,7 +108,7 @@ refused(const char *text, const char *words)
 	int fds = open_fds();
 
 	configure(text);
-	ck_assert_int_eq(network_open(&n, &c, sp), EX_CONFIG);
+	ck_assert_int_eq(network_open(&n, &c), EX_CONFIG);
 	ck_assert_msg(logcap_has(words), "%s: not \"%s\": %s", text, words, logcap_text());
 	ck_assert_int_eq(open_fds(), fds);
 }
@@ -117,7 +117,7 @@ static void
 opened(const char *text)
 {
 	configure(text);
-	ck_assert_msg(network_open(&n, &c, sp) == EX_OK, "%s: %s", text, logcap_text());
+	ck_assert_msg(network_open(&n, &c) == EX_OK, "%s: %s", text, logcap_text());
 }
 
 START_TEST(everything_is_there)
@@ -207,7 +207,7 @@ sessions_with(rlim_t soft, rlim_t hard, const char *text)
 		struct rlimit rl = {soft, hard};
 
 		configure(text);
-		if (setrlimit(RLIMIT_NOFILE, &rl) != 0 || network_open(&n, &c, NULL) != EX_OK)
+		if (setrlimit(RLIMIT_NOFILE, &rl) != 0 || network_open(&n, &c) != EX_OK)
 			_exit(FAILED);
 		if (logcap_has("may be open at once") != (n.sessions < c.sessions))
 			_exit(FAILED - 1);
