@@ -180,7 +180,8 @@ put(char **data, size_t *size, const struct change *c, size_t from, size_t to, s
 {
 	if (c->at + reach > *size)
 		resize(data, size, c->at + reach);
-	memcpy(*data + c->at + from, c->data + from, to - from);
+	if (to > from) /* else there may be no memory at all */
+		memcpy(*data + c->at + from, c->data + from, to - from);
 }
 
 static size_t
