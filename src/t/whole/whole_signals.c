@@ -230,8 +230,10 @@ START_TEST(hup_keeps_the_old_for_one_that_cannot_start)
 	for (int i = 0; i < 3; i++)
 		kill(sc.runner.pid, SIGHUP);
 	server_say(sc.past_dot, "250 2.0.0 taken");
-	WAIT_FOR(count_text(kit.log, "the old configuration is kept") == 1);
-	ck_assert_uint_eq(count_text(kit.log, "none: No such file"), 1);
+	/* once, but for a signal that the keeper got when the first runner had gone already */
+	WAIT_FOR(count_text(kit.log, "the old configuration is kept") >= 1);
+	ck_assert_uint_ge(count_text(kit.log, "none: No such file"), 1);
+	ck_assert_uint_le(count_text(kit.log, "none: No such file"), 3);
 	WAIT_FOR(runner_present("full"));
 	server_hear_end(sc.past_dot);
 	kill(sc.runner.pid, SIGTERM);
