@@ -70,7 +70,7 @@ line 'd broken: no such file'
 
 # The plot is well-formed as far as this can tell: what opens closes, and each program has its bar.
 if [ -f "$bench/plot.awk" ]; then
-	echo 'a | messages a second | rate | a' > "$tmp/plots"
+	echo 'a | to one site | rate | messages/s | a' > "$tmp/plots"
 	awk -f "$bench/stats.awk" -f "$bench/plot.awk" -v plot=a "$tmp/workloads" "$tmp/plots" \
 		"$tmp/raw" > "$tmp/a.svg" || failed=1
 	for what in '<svg ' '</svg>' '>ours<' '>postfix<' '>slow<'; do
