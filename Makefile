@@ -39,7 +39,7 @@ TOP = src/sortie.c src/sortie_start.c src/sortie_background.c src/privilege.c \
 	src/bounce_letter.c src/bounce_original.c src/auth.c src/auth_file.c src/auth_secret.c \
 	src/auth_helper.c src/auth_command.c src/helper.c src/helper_log.c src/helper_connect.c \
 	src/backoff.c src/mailq.c src/keeper.c src/confine.c
-PROTO = src/proto/smtp.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
+PROTO = src/proto/smtp.c src/proto/smtp_patience.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \
 	src/proto/ehlo.c src/proto/command.c src/proto/body.c src/proto/qp.c src/proto/address.c \
 	src/proto/address_list.c

@@ -10,20 +10,6 @@
 #include "base/str.h"
 #include "proto/smtp_impl.h"
 
-const int smtp_default_patience_s[SMTP_NWAITS] = {
-    [SMTP_WAIT_GREETING] = 300,
-    [SMTP_WAIT_EHLO] = 300,
-    [SMTP_WAIT_MAIL] = 300,
-    [SMTP_WAIT_RCPT] = 300,
-    [SMTP_WAIT_DATA] = 120,
-    [SMTP_WAIT_BLOCK] = 180,
-    [SMTP_WAIT_DOT] = 600,
-    [SMTP_WAIT_RSET] = 20,
-    [SMTP_WAIT_QUIT] = 20,
-    [SMTP_WAIT_STARTTLS] = 120,
-    [SMTP_WAIT_AUTH] = 120,
-};
-
 /*
  * The whole protocol. The barrier column is all there is to pipelining: behind a row without one
  * the next command may be sent at once if the server offers PIPELINING. RFC 2920 3.1: EHLO, DATA and
