@@ -1,29 +1,28 @@
 /*
- * count.h: what the sink has counted, in a file that it keeps mapped (sink --count FILE) and that others map
- * to watch it, which costs neither of them a system call.
- *
- * The file is as large as the structure and zero before the first connection. One process writes,
- * anybody reads; each number is whole by itself, several together may be a moment apart. Times are
- * CLOCK_MONOTONIC's, in nanoseconds; 0: it has not happened.
+ * count.h: what the sink has counted so far, in the file that --count names: this struct as it is
+ * in memory, mapped shared, so that whoever maps it reads it while the sink works, at no cost to
+ * either. All are counted from 0 when the sink starts. Times are CLOCK_MONOTONIC, 0: never.
  */
 #ifndef T_BENCH_COUNT_H
 #define T_BENCH_COUNT_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
-struct sink_count {
-	_Atomic uint64_t messages; /* the final dot, or the last BDAT, was answered with 250 */
-	_Atomic uint64_t recipients; /* of those messages */
-	_Atomic uint64_t last_ns; /* when the last of them was taken; set before messages is */
-	_Atomic uint64_t first_mail_ns; /* when the first MAIL was read */
-	_Atomic uint64_t connections; /* over all */
-	_Atomic uint64_t peak; /* of connections open at once */
-	_Atomic uint64_t handshakes; /* of TLS, the resumed ones among them */
-	_Atomic uint64_t resumed;
-	_Atomic uint64_t groups; /* of replies: round trips, when each waited for the one before */
-	_Atomic uint64_t refused; /* recipients refused for good or for now */
-	_Atomic uint64_t spare[6];
+struct count {
+	uint64_t messages; /* accepted: the reply is on its way */
+	uint64_t good; /* of these, at addresses that are neither tarpits nor greylist */
+	uint64_t recipients; /* of accepted messages */
+	uint64_t bytes; /* of their content */
+	uint64_t connections, open, peak; /* ever, now, most at once */
+	uint64_t full, resumed, failed; /* handshakes */
+	uint64_t commands; /* lines, and BDAT's chunks none */
+	uint64_t
+	    groups; /* of replies that went out together: round trips, of a client that waits */
+	uint64_t held; /* connections whose first MAIL waits (--hold) */
+	int64_t first_ns; /* the first connection */
+	int64_t mail_ns; /* the first MAIL */
+	int64_t last_ns; /* the last message accepted */
+	int64_t good_ns; /* the last of the good */
 };
 
 #endif
