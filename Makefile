@@ -116,8 +116,9 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c src/t/fuzz/slow_input.c \
 	REPLAY src/t/fuzz/replay.c LIBFUZZER src/t/fuzz/libfuzzer.c SOCKET src/t/fuzz/socket.c \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
-	DEMO src/t/demo/world.c SINK src/t/bench/sink.c NSFAKE src/t/bench/nsfake.c \
-	TLSSINK src/t/bench/tlssink.c BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
+	DEMO src/t/demo/world.c SINK src/t/bench/sink.c src/t/bench/sink_smtp.c src/t/bench/sink_tls.c \
+	src/t/bench/sink_client.c src/t/bench/sink_grey.c NSFAKE src/t/bench/nsfake.c \
+	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c \
@@ -163,7 +164,7 @@ check:
 	@$(MAKE) -j $(J) run-check
 
 # Builds all of them and runs none.
-tests: $(BUILD)/sortie $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink $(BUILD)/tlssink \
+tests: $(BUILD)/sortie $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink \
 	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
@@ -174,8 +175,8 @@ suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
 
 # The program as it is, with real files and sockets.
-whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
-	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink $(BUILD)/tlssink
+whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
+	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
 
 kill: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
@@ -241,17 +242,14 @@ kill-test: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink
 
 # Figures; BENCHFLAGS as in src/t/bench/bench.c.
-bench: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/tlssink $(BUILD)/bench
-	$(BUILD)/bench $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake --tls $(BUILD)/tlssink $(BENCHFLAGS)
+bench: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/bench
+	$(BUILD)/bench $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake --tls $(BUILD)/sink $(BENCHFLAGS)
 
 WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
 TLSKIT = $(BUILD)/t/lib/certs.o $(BUILD)/t/lib/tls_server.o
 
-$(BUILD)/sink: $(OBJ_SINK) $(WHOLE)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_SINK) $(WHOLE) $(LIBS)
-
-$(BUILD)/tlssink: $(OBJ_TLSSINK) $(TLSKIT) $(WHOLE)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_TLSSINK) $(TLSKIT) $(WHOLE) $(LIBS)
+$(BUILD)/sink: $(OBJ_SINK) $(TLSKIT) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_SINK) $(TLSKIT) $(WHOLE) $(LIBS)
 
 $(BUILD)/check-whole: $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE) $(LIBS) $(CHECK_LIBS)

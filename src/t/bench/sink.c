@@ -1,111 +1,91 @@
 /*
  * sink: an SMTP server that takes everything, for whole-program runs. It listens on loopback only.
  *
- *	sink [--port N] [--port-file FILE] [--addresses N] [--latency MS] [--record FILE]
- *	     [--reject] [--greylist] [--no-pipelining]
+ *	sink [OPTION]...
+ *	sink --certs DIR --ports FILE [OPTION]... CASE...
  *
  *	--port N        0 (the default): any free one, the same on every address
  *	--port-file F   the port is written there once the sink listens
- *	--addresses N   listen on the first N of 127.0.0.1, 127.0.0.2, ...
- *	--latency MS    every reply goes out that long after its command came in
+ *	--addresses N   listen on the first N of 127.0.0.1, 127.0.0.2, ... 127.0.0.255, 127.0.1.0, ...
+ *	--latency MS    every group of replies goes out that long after its commands came in; several
+ *	                are on the way at a time, as on a long line (sink_client.c)
  *	--record FILE   for each recipient of an accepted message a line "MESSAGE-ID RECIPIENT" is
  *	                appended when its end of data is read, one write(2) a message; the 250 comes
  *	                after that (and after the latency), as with a server that keeps its promises
+ *	--count FILE    what is counted is there all the time (count.h)
+ *	--hold N        the reply to the first MAIL of a connection waits until those of N do, or
+ *	                until SIGUSR1
  *	--reject        every RCPT is refused for good
  *	--greylist      the first RCPT for each recipient gets 451
+ *	--no-pipelining, --chunking     what is not offered, and what is
+ *	--tls PEM       STARTTLS, with the certificate, its chain and its key from one file
+ *
+ * Of the addresses, numbered from 0, those whose number divided by M leaves R:
+ *
+ *	--tarpit R/M    have a latency of 30 s; or of --tarpit-seconds N
+ *	--grey R/M      greylist
+ *	--dead R/M      never answer, not even to connect(2): their queue is full
+ *	--refused R/M   refuse every connection: nobody listens
+ *
+ * Every CASE (sink_tls.c) is a server at 127.0.0.1 and a port of its own; FILE gets a line "PORT CASE"
+ * for each once all listen. They record a line "CASE tls|clear Message-ID" a message, with " auth"
+ * behind it when the client has logged in: AUTH PLAIN is offered, in clear text too, when --auth says
+ * what it must come with (in base64).
  *
  * On SIGTERM or SIGINT it prints what it counted and ends. The command XSINK is answered with the
  * number of other open connections.
  */
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "certs.h"
+#include "sink.h"
 #include "whole.h"
 
-enum {
-	INPUT_MAX = 64 * 1024, /* one read, and the longest line */
-	OUTPUT_MAX = 1024 * 1024,
-	RECORD_MAX = 64 * 1024 * 1024,
-	ADDRESSES_MAX = 1024,
+enum { ADDRESSES_MAX = 60000, CASES_MAX = 50, FILES_MAX = 65536, FEW = 16 };
+
+struct some { /* of the addresses */
+	uint64_t remainder, divisor; /* 0: none */
 };
 
-enum client_state { COMMAND, HEADER, BODY };
+struct sink_options opt = {.addresses = 1, .record = -1};
+static struct count counted;
+struct count *count = &counted;
 
-struct client {
-	int fd; /* -1: free */
-	unsigned serial; /* of the connection, so that a late reply does not reach the next one */
-	enum client_state state;
-	bool quit, mail;
-	size_t rcpts;
-	struct buf in, out;
-	struct buf recipients; /* one a line */
-	char message_id[256];
-};
-
-struct reply { /* waiting for its time */
-	int64_t due_ns;
-	size_t client;
-	unsigned serial;
-	char text[40]; /* "": one of the constants */
-	const char *constant;
-};
-
-static struct {
-	int port, addresses;
-	int64_t latency_ns;
-	const char *port_file;
-	int record; /* descriptor, -1: none */
-	bool reject, greylist, no_pipelining;
-} opt = {.addresses = 1, .record = -1};
-
-static struct {
-	uint64_t connections, messages, recipients, bytes;
-	size_t open, peak;
-	int64_t first_ns, last_ns; /* first connection, last message */
-} count;
-
-/* polled[0..listeners) listen; behind them a client each, in step with clients[]. */
-static struct pollfd *polled;
-static struct client *clients;
-static size_t nclients, clients_cap, polled_cap, listeners;
-
-/* All replies wait equally long, so a queue is in order of time. */
-static struct reply *waiting;
-static size_t waiting_start, waiting_end, waiting_cap;
-
-/* Recipients that have been put off once: hashes in a table of open addresses. */
-static uint64_t *seen;
-static size_t nseen, seen_cap;
-
-static volatile sig_atomic_t stop;
+static const char *port_file, *ports_file, *pem;
+static struct some tarpits, greys, dead, refused;
+static struct lane line, tarpit = {.delay_ns = INT64_C(30000000000)};
+static char *cases[CASES_MAX];
+static size_t ncases, listeners_cap;
+static struct listener *listeners;
+static volatile sig_atomic_t stop, release;
 
 static void
 on_signal(int sig)
 {
-	(void)sig;
-	stop = 1;
+	if (sig == SIGUSR1)
+		release = 1;
+	else
+		stop = 1;
 }
 
-static int64_t
+int64_t
 now_ns(void)
 {
 	struct timespec ts;
@@ -114,491 +94,316 @@ now_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static uint64_t
-hash(const char *s, size_t n)
-{
-	uint64_t h = whole_digest(WHOLE_DIGEST, s, n);
-
-	return h != 0 ? h : 1;
-}
-
-static void
-seen_put(uint64_t h)
-{
-	size_t i = (size_t)h & (seen_cap - 1);
-
-	while (seen[i] != 0)
-		i = (i + 1) & (seen_cap - 1);
-	seen[i] = h;
-	nseen++;
-}
-
-/* Whether it was asked about before. */
 static bool
-seen_before(uint64_t h)
+is_one_of(const struct some *s, unsigned nth)
 {
-	size_t i;
-
-	if (2 * (nseen + 1) > seen_cap) {
-		uint64_t *old = seen;
-		size_t cap = seen_cap;
-
-		seen_cap = cap != 0 ? 2 * cap : 1024;
-		seen = xcalloc(seen_cap, sizeof(*seen));
-		nseen = 0;
-		for (i = 0; i < cap; i++)
-			if (old[i] != 0)
-				seen_put(old[i]);
-		free(old);
-	}
-	for (i = (size_t)h & (seen_cap - 1); seen[i] != 0; i = (i + 1) & (seen_cap - 1))
-		if (seen[i] == h)
-			return true;
-	seen_put(h);
-	return false;
+	return s->divisor > 0 && nth % s->divisor == s->remainder;
 }
 
-/* --- replies --- */
-
-static void
-client_close(struct client *c)
-{
-	size_t i = (size_t)(c - clients);
-
-	close(c->fd);
-	c->fd = polled[listeners + i].fd = -1;
-	c->serial++;
-	buf_clear(&c->in);
-	buf_clear(&c->out);
-	count.open--;
-}
-
-static void
-client_write(struct client *c)
-{
-	size_t i = (size_t)(c - clients);
-
-	while (buf_len(&c->out) > 0) {
-		ssize_t n = send(c->fd, buf_data(&c->out), buf_len(&c->out), MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) {
-			client_close(c);
-			return;
-		}
-		buf_consume(&c->out, (size_t)n);
-	}
-	polled[listeners + i].events = (short)(POLLIN | (buf_len(&c->out) > 0 ? POLLOUT : 0));
-	if (c->quit && buf_len(&c->out) == 0 && opt.latency_ns == 0)
-		client_close(c);
-}
-
-static void
-reply(struct client *c, const char *constant, const char *text)
-{
-	struct reply *r;
-
-	if (opt.latency_ns == 0) {
-		buf_adds(&c->out, constant != NULL ? constant : text);
-		return;
-	}
-	if (waiting_start > 0 && waiting_start == waiting_end)
-		waiting_start = waiting_end = 0;
-	waiting = xgrow(waiting, waiting_end, &waiting_cap, sizeof(*waiting));
-	r = &waiting[waiting_end++];
-	r->due_ns = now_ns() + opt.latency_ns;
-	r->client = (size_t)(c - clients);
-	r->serial = c->serial;
-	r->constant = constant;
-	str_copy(r->text, sizeof(r->text), text != NULL ? text : "");
-}
-
-/* Sends what is due; returns how long poll(2) may wait for the next, -1: for ever. */
-static int
-send_due(void)
-{
-	int64_t now = now_ns();
-
-	while (waiting_start < waiting_end) {
-		struct reply *r = &waiting[waiting_start];
-		struct client *c = &clients[r->client];
-
-		if (r->due_ns > now)
-			return (int)((r->due_ns - now + 999999) / 1000000);
-		waiting_start++;
-		if (c->fd < 0 || c->serial != r->serial)
-			continue;
-		buf_adds(&c->out, r->constant != NULL ? r->constant : r->text);
-		client_write(c);
-		if (c->fd >= 0 && c->quit && r->constant != NULL &&
-		    strncmp(r->constant, "221", 3) == 0)
-			client_close(c);
-	}
-	return -1;
-}
-
-/* --- the conversation --- */
-
-/* The address between < and >, at most up to the end of the line. */
-static const char *
-path(const char *line, size_t n, size_t *len)
-{
-	const char *open = memchr(line, '<', n), *close;
-
-	if (open == NULL || (close = memchr(open, '>', n - (size_t)(open - line))) == NULL)
-		return NULL;
-	*len = (size_t)(close - open) - 1;
-	return open + 1;
-}
-
-static void
-reset(struct client *c)
-{
-	c->mail = false;
-	c->rcpts = 0;
-	c->message_id[0] = '\0';
-	buf_clear(&c->recipients);
-}
-
-static void
-on_rcpt(struct client *c, const char *line, size_t n)
-{
-	const char *address;
-	size_t len;
-
-	if (!c->mail) {
-		reply(c, "503 5.5.1 MAIL first\r\n", NULL);
-		return;
-	}
-	if ((address = path(line, n, &len)) == NULL) {
-		reply(c, "501 5.1.3 no address\r\n", NULL);
-		return;
-	}
-	if (opt.reject) {
-		reply(c, "550 5.1.1 no such user\r\n", NULL);
-		return;
-	}
-	if (opt.greylist && !seen_before(hash(address, len))) {
-		reply(c, "451 4.7.1 greylisted, try again\r\n", NULL);
-		return;
-	}
-	c->rcpts++;
-	buf_add(&c->recipients, address, len);
-	buf_addc(&c->recipients, '\n');
-	reply(c, "250 2.1.5 ok\r\n", NULL);
-}
-
-static void
-on_ehlo(struct client *c)
-{
-	reset(c);
-	if (opt.no_pipelining)
-		reply(c, "250-sink\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n", NULL);
-	else
-		reply(c,
-		    "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 104857600\r\n"
-		    "250 ENHANCEDSTATUSCODES\r\n",
-		    NULL);
-}
-
-static bool
-is(const char *line, size_t n, const char *verb)
-{
-	size_t len = strlen(verb);
-
-	return n >= len && strncasecmp(line, verb, len) == 0;
-}
-
-static void
-on_command(struct client *c, const char *line, size_t n)
-{
-	if (is(line, n, "EHLO"))
-		on_ehlo(c);
-	else if (is(line, n, "HELO"))
-		reply(c, "250 sink\r\n", NULL);
-	else if (is(line, n, "MAIL")) {
-		reset(c);
-		c->mail = true;
-		reply(c, "250 2.1.0 ok\r\n", NULL);
-	} else if (is(line, n, "RCPT"))
-		on_rcpt(c, line, n);
-	else if (is(line, n, "DATA")) {
-		if (c->rcpts == 0)
-			reply(c, "554 5.5.1 no valid recipients\r\n", NULL);
-		else {
-			c->state = HEADER;
-			reply(c, "354 go on\r\n", NULL);
-		}
-	} else if (is(line, n, "RSET") || is(line, n, "NOOP")) {
-		reset(c);
-		reply(c, "250 2.0.0 ok\r\n", NULL);
-	} else if (is(line, n, "QUIT")) {
-		c->quit = true;
-		reply(c, "221 2.0.0 bye\r\n", NULL);
-	} else if (is(line, n, "XSINK")) {
-		char text[40];
-
-		snprintf(text, sizeof(text), "250 %zu others\r\n", count.open - 1);
-		reply(c, NULL, text);
-	} else
-		reply(c, "500 5.5.2 what?\r\n", NULL);
-}
-
-/* One write for the whole message, so that a reader never sees half of it. */
-static void
-record(struct client *c)
-{
-	const char *at = buf_data(&c->recipients), *end = at + buf_len(&c->recipients);
-	struct buf lines;
-
-	buf_init(&lines, RECORD_MAX);
-	while (at < end) {
-		const char *nl = memchr(at, '\n', (size_t)(end - at));
-
-		buf_addf(&lines, "%s ", c->message_id[0] != '\0' ? c->message_id : "-");
-		buf_add(&lines, at, (size_t)(nl - at) + 1);
-		at = nl + 1;
-	}
-	if (lines.overflow ||
-	    write(opt.record, buf_data(&lines), buf_len(&lines)) != (ssize_t)buf_len(&lines))
-		die(EX_IOERR, "cannot write the record: %s", strerror(errno));
-	buf_free(&lines);
-}
-
-static void
-on_end_of_data(struct client *c)
-{
-	if (opt.record >= 0)
-		record(c);
-	count.messages++;
-	count.recipients += c->rcpts;
-	count.last_ns = now_ns();
-	reset(c);
-	c->state = COMMAND;
-	reply(c, "250 2.0.0 taken\r\n", NULL);
-}
-
-static void
-on_data(struct client *c, const char *line, size_t n)
-{
-	static const char name[] = "Message-ID:";
-
-	count.bytes += n + 2;
-	if (n == 1 && line[0] == '.')
-		on_end_of_data(c);
-	else if (n == 0)
-		c->state = BODY;
-	else if (c->state == HEADER && is(line, n, name)) {
-		const char *id = line + strlen(name);
-
-		n -= strlen(name);
-		while (n > 0 && *id == ' ') {
-			id++;
-			n--;
-		}
-		snprintf(c->message_id, sizeof(c->message_id), "%.*s", (int)n, id);
-	}
-}
-
-static void
-on_input(struct client *c)
-{
-	const char *nl;
-
-	while (!c->quit && (nl = memchr(buf_data(&c->in), '\n', buf_len(&c->in))) != NULL) {
-		const char *line = buf_data(&c->in);
-		size_t n = (size_t)(nl - line);
-		size_t text = n > 0 && line[n - 1] == '\r' ? n - 1 : n;
-
-		if (c->state == COMMAND)
-			on_command(c, line, text);
-		else
-			on_data(c, line, text);
-		buf_consume(&c->in, n + 1);
-	}
-}
-
-static void
-client_read(struct client *c)
-{
-	char *room = buf_reserve(&c->in, INPUT_MAX);
-	ssize_t n = recv(c->fd, room, INPUT_MAX, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		client_close(c);
-		return;
-	}
-	buf_commit(&c->in, (size_t)n);
-	on_input(c);
-	if (buf_len(&c->in) > INPUT_MAX)
-		client_close(c);
-	else
-		client_write(c);
-}
-
-/* --- connections --- */
-
-static struct client *
-free_client(void)
-{
-	struct client *c;
-	size_t i;
-
-	for (i = 0; i < nclients; i++)
-		if (clients[i].fd < 0)
-			return &clients[i];
-	clients = xgrow(clients, nclients, &clients_cap, sizeof(*clients));
-	polled = xgrow(polled, listeners + nclients, &polled_cap, sizeof(*polled));
-	c = &clients[nclients++];
-	*c = (struct client){.fd = -1};
-	buf_init(&c->in, 2 * INPUT_MAX);
-	buf_init(&c->out, OUTPUT_MAX);
-	buf_init(&c->recipients, RECORD_MAX);
-	return c;
-}
-
-static void
-accept_all(int listener)
-{
-	int fd, on = 1;
-
-	while ((fd = accept(listener, NULL, NULL)) >= 0) {
-		struct client *c = free_client();
-
-		fcntl(fd, F_SETFL, O_NONBLOCK);
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		c->fd = fd;
-		c->quit = false;
-		c->state = COMMAND;
-		reset(c);
-		polled[listeners + (size_t)(c - clients)] =
-		    (struct pollfd){.fd = fd, .events = POLLIN};
-		if (count.connections++ == 0)
-			count.first_ns = now_ns();
-		if (++count.open > count.peak)
-			count.peak = count.open;
-		reply(c, "220 sink ESMTP\r\n", NULL);
-		client_write(c);
-	}
-}
+/* --- listening --- */
 
 static int
-listen_at(unsigned nth, int *port)
+listen_at(unsigned nth, int *port, int backlog)
 {
 	struct sockaddr_in sin = {.sin_family = AF_INET};
 	socklen_t len = sizeof(sin);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK + nth); /* 127.0.0.1, 127.0.0.2, ... */
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK + nth);
 	sin.sin_port = htons((uint16_t)*port);
 	if (fd < 0)
-		return -1;
+		die(EX_UNAVAILABLE, "no socket: %s", strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 || listen(fd, 1024) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0) {
-		close(fd);
-		return -1;
-	}
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 || listen(fd, backlog) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
+		die(EX_UNAVAILABLE, "cannot listen on address %u: %s", nth, strerror(errno));
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	*port = ntohs(sin.sin_port);
 	return fd;
 }
 
+/* One connection that nobody accepts fills the shortest queue; the kernel lets the SYNs of all others
+ * wait unanswered. Both stay open until the end. */
+static void
+play_dead(unsigned nth)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	int fd;
+
+	listen_at(nth, &opt.port, 0);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK + nth);
+	sin.sin_port = htons((uint16_t)opt.port);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
+		die(EX_UNAVAILABLE, "cannot fill a queue: %s", strerror(errno));
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static struct listener *
+add_listener(unsigned nth, int port)
+{
+	struct listener *l;
+
+	listeners = xgrow(listeners, nlisteners, &listeners_cap, sizeof(*listeners));
+	l = &listeners[nlisteners++];
+	*l = (struct listener){.lane = &line, .port = port, .grey = opt.greylist};
+	l->fd = listen_at(nth, &l->port, 4096);
+	return l;
+}
+
 static void
 listen_everywhere(void)
 {
-	unsigned i;
+	for (unsigned nth = 0; nth < (unsigned)opt.addresses; nth++) {
+		struct listener *l;
 
-	for (i = 0; i < (unsigned)opt.addresses; i++) {
-		int fd = listen_at(i, &opt.port);
-
-		if (fd < 0)
-			die(EX_UNAVAILABLE, "cannot listen on 127.0.0.%u: %s", i + 1,
-			    strerror(errno));
-		polled = xgrow(polled, listeners, &polled_cap, sizeof(*polled));
-		polled[listeners++] = (struct pollfd){.fd = fd, .events = POLLIN};
+		if (is_one_of(&refused, nth))
+			continue;
+		if (is_one_of(&dead, nth)) {
+			play_dead(nth);
+			continue;
+		}
+		l = add_listener(nth, opt.port);
+		opt.port = l->port;
+		l->grey = l->grey || is_one_of(&greys, nth);
+		l->tarpit = is_one_of(&tarpits, nth);
+		l->lane = l->tarpit ? &tarpit : &line;
+		if (pem != NULL)
+			tls_listener(l, pem);
 	}
 }
 
 static void
+listen_for_cases(void)
+{
+	char temporary[256], ca[256];
+	struct buf b;
+
+	snprintf(ca, sizeof(ca), "%s/ca.pem", opt.certs);
+	if (access(ca, R_OK) != 0)
+		certs_make(opt.certs);
+	buf_init(&b, 64 * 1024);
+	for (size_t i = 0; i < ncases; i++) {
+		struct listener *l = add_listener(0, 0);
+
+		buf_addf(&b, "%d %s\n", l->port, cases[i]);
+		tls_case(l, cases[i]);
+	}
+	snprintf(temporary, sizeof(temporary), "%s.new", ports_file);
+	whole_write_file(temporary, "%s", buf_str(&b));
+	if (rename(temporary, ports_file) != 0) /* appears complete */
+		die(EX_CANTCREAT, "%s: %s", ports_file, strerror(errno));
+	buf_free(&b);
+}
+
+/* --- the loop --- */
+
+static int
+sooner(int a, int b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
+
+/*
+ * A thousand listeners are asked once a millisecond: they would cost more than the connections
+ * of a turn. No wait is longer than 100 ms, because a signal that comes just before poll(2) would
+ * not be seen.
+ */
+static void
 turn(void)
 {
-	int timeout = send_due();
-	size_t i;
+	static int64_t asked_ns;
+	int64_t now = now_ns();
+	int timeout = sooner(lane_send_due(&line, now), lane_send_due(&tarpit, now));
+	bool all = nlisteners <= FEW || now - asked_ns >= 1000000;
+	size_t skip = all ? 0 : nlisteners;
 
-	/* A signal that comes just before poll(2) would otherwise not be seen until something else is. */
-	if (timeout < 0 || timeout > 100)
-		timeout = 100;
-	if (poll(polled, (nfds_t)(listeners + nclients), timeout) <= 0)
+	timeout = sooner(timeout, all ? 100 : 1);
+	if (poll(polled + skip, (nfds_t)(nlisteners + nclients - skip), timeout) <= 0)
 		return;
-	for (i = 0; i < nclients; i++) {
-		short got = polled[listeners + i].revents;
-
-		if (clients[i].fd >= 0 && (got & POLLOUT) != 0)
-			client_write(&clients[i]);
-		if (clients[i].fd >= 0 && (got & (POLLIN | POLLHUP | POLLERR)) != 0)
-			client_read(&clients[i]);
-	}
-	for (i = 0; i < listeners; i++)
+	for (size_t i = nclients; i-- > 0;) /* from the end: who closes is replaced by the last */
+		if (i < nclients && polled[nlisteners + i].revents != 0)
+			client_ready(clients[i], polled[nlisteners + i].revents);
+	if (!all)
+		return;
+	asked_ns = now;
+	for (size_t i = 0; i < nlisteners; i++)
 		if (polled[i].revents != 0)
-			accept_all(polled[i].fd);
+			client_accept(&listeners[i]);
 }
+
+static double
+seconds(int64_t last_ns)
+{
+	return last_ns == 0 ? 0 : (double)(last_ns - count->first_ns) / 1e9;
+}
+
+static void
+print_counts(void)
+{
+	printf("connections %" PRIu64 "\npeak %" PRIu64 "\nmessages %" PRIu64
+	       "\nrecipients %" PRIu64 "\nbytes %" PRIu64 "\nseconds %.3f\n",
+	    count->connections, count->peak, count->messages, count->recipients, count->bytes,
+	    seconds(count->last_ns));
+	printf("full %" PRIu64 "\nresumed %" PRIu64 "\nfailed %" PRIu64 "\ncommands %" PRIu64
+	       "\ngroups %" PRIu64 "\ngood %" PRIu64 "\ngood-seconds %.3f\n",
+	    count->full, count->resumed, count->failed, count->commands, count->groups, count->good,
+	    seconds(count->good_ns));
+}
+
+/* --- options --- */
 
 LOG_NORETURN static void
 usage(void)
 {
-	fprintf(stderr, "usage: sink [--port N] [--port-file FILE] [--addresses N] [--latency MS]\n"
-			"            [--record FILE] [--reject] [--greylist] [--no-pipelining]\n");
-	exit(EX_USAGE);
+	die(EX_USAGE, "usage: sink [--port N] [--port-file FILE] [--addresses N] [--latency MS]\n"
+		      "\t[--record FILE] [--count FILE] [--hold N] [--reject] [--greylist]\n"
+		      "\t[--no-pipelining] [--chunking] [--tls PEM] [--tarpit R/M] [--grey R/M]\n"
+		      "\t[--dead R/M] [--refused R/M] [--tarpit-seconds N]\n"
+		      "\t[--certs DIR --ports FILE [--auth WORD] CASE...]");
 }
 
-static int
-number(const char *s, unsigned max)
+static uint64_t
+number(const char *s, uint64_t max)
 {
 	uint64_t n;
 
-	if (s == NULL || !str_u64(s, max, &n))
+	if (!str_u64(s, max, &n))
 		usage();
-	return (int)n;
+	return n;
+}
+
+static struct some
+some(const char *s)
+{
+	struct some x;
+	size_t slash = strcspn(s, "/");
+
+	if (s[slash] == '\0' || !str_u64n(s, slash, ADDRESSES_MAX, &x.remainder) ||
+	    !str_u64(s + slash + 1, ADDRESSES_MAX, &x.divisor) || x.divisor == 0)
+		usage();
+	return x;
+}
+
+static int
+open_record(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void
+map_count(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	void *p = MAP_FAILED;
+
+	if (fd >= 0 && ftruncate(fd, sizeof(*count)) == 0)
+		p = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	close(fd);
+	count = p;
+}
+
+static bool
+flag(const char *name)
+{
+	if (strcmp(name, "--reject") == 0)
+		opt.reject = true;
+	else if (strcmp(name, "--greylist") == 0)
+		opt.greylist = true;
+	else if (strcmp(name, "--no-pipelining") == 0)
+		opt.no_pipelining = true;
+	else if (strcmp(name, "--chunking") == 0)
+		opt.chunking = true;
+	else
+		return false;
+	return true;
+}
+
+static bool
+file_option(const char *name, const char *value)
+{
+	if (strcmp(name, "--port-file") == 0)
+		port_file = value;
+	else if (strcmp(name, "--ports") == 0)
+		ports_file = value;
+	else if (strcmp(name, "--certs") == 0)
+		opt.certs = value;
+	else if (strcmp(name, "--auth") == 0)
+		opt.auth = value;
+	else if (strcmp(name, "--tls") == 0)
+		pem = value;
+	else if (strcmp(name, "--record") == 0)
+		opt.record = open_record(value);
+	else if (strcmp(name, "--count") == 0)
+		map_count(value);
+	else
+		return false;
+	return true;
+}
+
+static void
+number_option(const char *name, const char *value)
+{
+	if (strcmp(name, "--port") == 0)
+		opt.port = (int)number(value, 65535);
+	else if (strcmp(name, "--addresses") == 0)
+		opt.addresses = (int)number(value, ADDRESSES_MAX);
+	else if (strcmp(name, "--latency") == 0)
+		line.delay_ns = (int64_t)number(value, 3600000) * 1000000;
+	else if (strcmp(name, "--tarpit-seconds") == 0)
+		tarpit.delay_ns = (int64_t)number(value, 3600) * 1000000000;
+	else if (strcmp(name, "--hold") == 0)
+		opt.hold = number(value, UINT64_MAX);
+	else if (strcmp(name, "--tarpit") == 0)
+		tarpits = some(value);
+	else if (strcmp(name, "--grey") == 0)
+		greys = some(value);
+	else if (strcmp(name, "--dead") == 0)
+		dead = some(value);
+	else if (strcmp(name, "--refused") == 0)
+		refused = some(value);
+	else
+		usage();
 }
 
 static void
 options(int argc, char **argv)
 {
-	int i;
-
-	for (i = 1; i < argc; i++) {
-		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-
-		if (strcmp(argv[i], "--reject") == 0)
-			opt.reject = true;
-		else if (strcmp(argv[i], "--greylist") == 0)
-			opt.greylist = true;
-		else if (strcmp(argv[i], "--no-pipelining") == 0)
-			opt.no_pipelining = true;
-		else if (strcmp(argv[i], "--port") == 0)
-			opt.port = number(value, 65535), i++;
-		else if (strcmp(argv[i], "--addresses") == 0)
-			opt.addresses = number(value, ADDRESSES_MAX), i++;
-		else if (strcmp(argv[i], "--latency") == 0)
-			opt.latency_ns = (int64_t)number(value, 60000) * 1000000, i++;
-		else if (strcmp(argv[i], "--port-file") == 0 && value != NULL)
-			opt.port_file = value, i++;
-		else if (strcmp(argv[i], "--record") == 0 && value != NULL) {
-			opt.record = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-			if (opt.record < 0)
-				die(EX_CANTCREAT, "%s: %s", value, strerror(errno));
-			i++;
-		} else
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] != '-' && ncases < CASES_MAX) {
+			cases[ncases++] = argv[i];
+			continue;
+		}
+		if (flag(argv[i]))
+			continue;
+		if (i + 1 == argc)
 			usage();
+		if (!file_option(argv[i], argv[i + 1]))
+			number_option(argv[i], argv[i + 1]);
+		i++;
 	}
+	if (ncases > 0 && (opt.certs == NULL || ports_file == NULL))
+		usage();
+}
+
+static void
+raise_limit(void)
+{
+	struct rlimit limit = {.rlim_cur = FILES_MAX, .rlim_max = FILES_MAX};
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max; /* not root: as many as we may */
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int
@@ -609,14 +414,22 @@ main(int argc, char **argv)
 	options(argc, argv);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	listen_everywhere();
-	if (opt.port_file != NULL)
-		whole_write_port(opt.port_file, opt.port);
-	while (!stop)
+	sigaction(SIGUSR1, &action, NULL);
+	raise_limit();
+	if (ncases > 0)
+		listen_for_cases();
+	else
+		listen_everywhere();
+	clients_start(listeners);
+	if (port_file != NULL)
+		whole_write_port(port_file, opt.port);
+	while (!stop) {
+		if (release) {
+			release = 0;
+			clients_release();
+		}
 		turn();
-	printf("connections %" PRIu64 "\npeak %zu\nmessages %" PRIu64 "\nrecipients %" PRIu64
-	       "\nbytes %" PRIu64 "\nseconds %.3f\n",
-	    count.connections, count.peak, count.messages, count.recipients, count.bytes,
-	    (double)(count.last_ns - count.first_ns) / 1e9);
+	}
+	print_counts();
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SINK TLSSINK
- * (three paths).
+ * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SINK
+ * (two paths).
  */
 #include <sys/wait.h>
 
@@ -17,7 +17,7 @@ static Suite *(*const suites[])(void) = {suite_whole_submit, suite_whole_backgro
     suite_whole_runners, suite_whole_signals, suite_whole_tls, suite_whole_hostile,
     suite_whole_keeper, suite_whole_helpers};
 
-static char paths[3][PATH_MAX];
+static char paths[2][PATH_MAX];
 
 enum { NSUITES = sizeof(suites) / sizeof(suites[0]) };
 
@@ -43,18 +43,17 @@ main(int argc, char **argv)
 	pid_t pids[NSUITES];
 	int failed = 0, status;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: check_whole SORTIE SINK TLSSINK\n");
+	if (argc != 3) {
+		fprintf(stderr, "usage: check_whole SORTIE SINK\n");
 		return EXIT_FAILURE;
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		if (realpath(argv[1 + i], paths[i]) == NULL) {
 			fprintf(stderr, "check_whole: no %s\n", argv[1 + i]);
 			return EXIT_FAILURE;
 		}
 	kit.sortie = paths[0];
 	kit.sink = paths[1];
-	kit.tlssink = paths[2];
 	fflush(stdout);
 	for (size_t i = 0; i < NSUITES; i++)
 		if ((pids[i] = fork()) == 0)

@@ -22,7 +22,7 @@
 enum { PATIENCE_MS = 20000, SAID_MAX = 64 * 1024, HEARD_MAX = 4096 };
 
 struct kit {
-	const char *sortie, *sink, *tlssink; /* paths */
+	const char *sortie, *sink; /* paths */
 	char dir[64], conf[80], spool[80], log[80];
 };
 extern struct kit kit;

@@ -18,7 +18,7 @@
 #include "whole.h"
 
 /*
- * Rows: what the server (mx.example.org, bench/tlssink.c) shows. Columns: the policy; default: no tls
+ * Rows: what the server (mx.example.org, bench/sink_tls.c) shows. Columns: the policy; default: no tls
  * line. Cells: the message was delivered in clear text, or over TLS with a server that was untrusted,
  * trusted (a CA we know, another name) or verified, or it was deferred; or the configuration was
  * refused. All fingerprints but p384's are listed.
@@ -134,12 +134,12 @@ read_rows(struct table *t)
 static void
 start_servers(struct table *t)
 {
-	const char *argv[ROWS_MAX + 10] = {kit.tlssink, "--certs", t->certs, "--record", t->record};
+	const char *argv[ROWS_MAX + 10] = {kit.sink, "--certs", t->certs, "--record", t->record};
 	char names[ROWS_MAX][48], ports[80], *text, *at;
 	size_t n = 5;
 
 	snprintf(ports, sizeof(ports), "%s/ports", kit.dir);
-	snprintf(t->output, sizeof(t->output), "%s/tlssink", kit.dir);
+	snprintf(t->output, sizeof(t->output), "%s/sink", kit.dir);
 	argv[n++] = "--ports";
 	argv[n++] = ports;
 	if (t->credentials) {
