@@ -118,6 +118,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c src/t/bench/sink_smtp.c src/t/bench/sink_tls.c \
 	src/t/bench/sink_client.c src/t/bench/sink_grey.c NSFAKE src/t/bench/nsfake.c \
+	MEASURE src/t/bench/measure.c src/t/bench/procs.c \
 	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
@@ -266,6 +267,10 @@ $(BUILD)/ports: $(OBJ_PORTS) $(BUILD)/libsortie.a
 
 $(BUILD)/nsfake: $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE) $(LIBS)
+
+# Linux alone has what it needs; make bench builds it, make check does not.
+$(BUILD)/measure: $(OBJ_MEASURE) $(WHOLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_MEASURE) $(WHOLE) $(LIBS)
 
 $(BUILD)/bench: $(OBJ_BENCH) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_BENCH) $(WHOLE) $(LIBS)

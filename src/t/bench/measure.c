@@ -1,7 +1,7 @@
 /*
  * measure: what a command costs with every process that comes of it. Linux only.
  *
- *	measure [--until FILE N | --until-good FILE N] [--limit SECONDS] [--times N] [--jobs J] [--stdin FILE]
+ *	measure [--until FILE N] [--limit SECONDS] [--times N] [--jobs J] [--stdin FILE]
  *	        OUT -- COMMAND...
  *
  * OUT gets two lines:
@@ -11,11 +11,10 @@
  * all proportional set sizes at its highest. The two last are seen by looking, every 50 ms or, where that
  * takes long, so rarely that it takes a twentieth of a processor: a short peak is missed.
  *
- * --until: the time ends with the last message that the sink has taken, when FILE (count.h) says that there
- * were N. That is the same for a daemon and for a command that ends by itself. Then whoever still works
- * may end (a queue manager removes its files): the command has ended, or all have been idle for a while.
- * --until-good waits for those at good addresses only (count.h) and has the rest ended at once.
- * Without them the time ends when the command does. What is left then is ended: SIGTERM, and later SIGKILL.
+ * --until: the time ends with the N-th message that the sink has taken at a good address (count.h), when
+ * FILE says that it came: the same for a daemon and for a command that ends by itself. Then whoever still
+ * works may end (a queue manager removes its files): the command has ended, or all have been idle for a
+ * while. Without it the time ends when the command does. What is left is ended: SIGTERM, later SIGKILL.
  *
  * --times runs the command N times, J at a time (1), without a shell between.
  *
@@ -64,7 +63,6 @@ extern char **environ;
 static struct {
 	const char *out, *until, *stdin_file;
 	char **command;
-	bool good;
 	uint64_t messages, times, jobs, limit;
 } opt = {.stdin_file = "/dev/null", .times = 1, .jobs = 1, .limit = 600};
 
@@ -306,7 +304,7 @@ sample(struct run *r, int64_t at)
 static bool
 all_came(const struct run *r)
 {
-	return r->count != NULL && (opt.good ? r->count->good : r->count->messages) >= opt.messages;
+	return r->count != NULL && r->count->good >= opt.messages;
 }
 
 static bool
@@ -314,7 +312,7 @@ done(const struct run *r, int64_t at)
 {
 	if (opt.until == NULL)
 		return r->ended;
-	if ((r->ended && r->procs.below == 0) || (opt.good && r->end != 0))
+	if (r->ended && r->procs.below == 0)
 		return true;
 	return r->end != 0 && (r->ended || at - r->idle_since >= IDLE_NS);
 }
@@ -347,7 +345,7 @@ watch(struct run *r)
 		}
 		reap(r);
 		if (r->end == 0 && all_came(r)) {
-			r->end = opt.good ? r->count->good_ns : r->count->last_ns;
+			r->end = r->count->good_ns;
 			r->idle_since = now();
 		}
 	}
@@ -422,8 +420,7 @@ options(char **argv)
 
 		if (*++argv == NULL)
 			usage_error();
-		if (strcmp(name, "--until") == 0 || strcmp(name, "--until-good") == 0) {
-			opt.good = strcmp(name, "--until-good") == 0;
+		if (strcmp(name, "--until") == 0) {
 			opt.until = *argv;
 			opt.messages = number(*++argv);
 		} else if (strcmp(name, "--limit") == 0)
