@@ -9,8 +9,8 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/sortie-report.XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
 cat > "$tmp/workloads" << END
-a | 1000 | 4096 | 1 | relay | 0 |  |   0 | | 5 | 9 | all | to one site
-d | 50   | 4096 | 1 | relay | 0 | 1| 200 | | 5 | 9 | all | far away
+a | 1000 | 4096 | 1 | relay | 0 |  |   0 | | disk | 5 | 9 | all | to one site
+d | 50   | 4096 | 1 | relay | 0 | 1| 200 | | disk | 5 | 9 | all | far away
 END
 cat > "$tmp/goals" << END
 # comment

@@ -15,7 +15,7 @@ function read_workload(line,    f, w, i)
 	sub(/^[ \t]+/, "", w)
 	workloads[++nworkloads] = w
 	latency[w] = f[8] + 0
-	title[w] = f[13]
+	title[w] = f[14]
 }
 
 function read_run(line,    f, n, i, k, e, key)
