@@ -1,10 +1,12 @@
 /*
  * nsfake: a DNS server for whole-program runs with many domains. UDP, on 127.0.0.1 only.
  *
- *	nsfake [--port-file FILE] [--addresses N]
+ *	nsfake [--port N] [--port-file FILE] [--addresses N]
  *
  * Every name NAME has one MX record, 0 mx.NAME; every mx.NAME has one A record, one of the first
- * N (default 1) of 127.0.0.1, 127.0.0.2, ...; there is nothing else. SIGTERM ends it.
+ * N (default 1) of 127.0.0.1, 127.0.0.2, ... 127.0.0.255, 127.0.1.0, ...: for a name that begins with
+ * "d" and a number the one of that number (from 0, modulo N), for others any. There is nothing else.
+ * SIGTERM ends it.
  */
 #include <sys/socket.h>
 
@@ -22,6 +24,7 @@
 #include "dns_fake.h"
 #include "whole.h"
 
+enum { ADDRESSES_MAX = 60000 };
 enum { TYPE_A = 1, TYPE_MX = 15, TTL = 3600, FLAGS_AUTHORITATIVE = 0x8400, NAME_MAX_TEXT = 256 };
 
 static unsigned addresses = 1;
@@ -58,14 +61,22 @@ question(const uint8_t *query, size_t n, char name[NAME_MAX_TEXT], unsigned *typ
 	return true;
 }
 
-static unsigned
-nth_address(const char *name)
+/* 127.0.0.1 and so on, of the exchange mx.NAME. */
+static unsigned long
+address_of(const char *exchange)
 {
-	unsigned h = 5381;
+	const char *name = exchange + strlen("mx.");
+	unsigned long nth = 5381;
+	char *end;
 
+	if (name[0] == 'd' && name[1] >= '0' && name[1] <= '9') {
+		nth = strtoul(name + 1, &end, 10);
+		if (*end == '.')
+			return INADDR_LOOPBACK + nth % addresses;
+	}
 	while (*name != '\0')
-		h = 33 * h + (unsigned char)*name++;
-	return h % addresses;
+		nth = (33 * nth + (unsigned char)*name++) & 0xffffffff;
+	return INADDR_LOOPBACK + nth % addresses;
 }
 
 static void
@@ -80,7 +91,10 @@ answer(struct dns_packet *p, uint16_t id, const char *name, unsigned type)
 		snprintf(rdata, sizeof(rdata), "0 mx.%s", name);
 		dns_packet_record(p, 1, NULL, TTL, "MX", rdata);
 	} else if (type == TYPE_A && exchange) {
-		snprintf(rdata, sizeof(rdata), "127.0.0.%u", 1 + nth_address(name));
+		unsigned long at = address_of(name);
+
+		snprintf(rdata, sizeof(rdata), "127.%lu.%lu.%lu", at >> 16 & 255, at >> 8 & 255,
+		    at & 255);
 		dns_packet_record(p, 1, NULL, TTL, "A", rdata);
 	} else
 		dns_packet_soa(p, name, TTL, TTL);
@@ -116,14 +130,16 @@ main(int argc, char **argv)
 	for (i = 1; i + 1 < argc; i += 2) {
 		if (strcmp(argv[i], "--port-file") == 0)
 			port_file = argv[i + 1];
-		else if (strcmp(argv[i], "--addresses") == 0 && str_u64(argv[i + 1], 250, &n) &&
-			 n > 0)
+		else if (strcmp(argv[i], "--addresses") == 0 &&
+			 str_u64(argv[i + 1], ADDRESSES_MAX, &n) && n > 0)
 			addresses = (unsigned)n;
+		else if (strcmp(argv[i], "--port") == 0 && str_u64(argv[i + 1], 65535, &n))
+			at.sin_port = htons((uint16_t)n);
 		else
 			break;
 	}
 	if (i != argc)
-		die(EX_USAGE, "usage: nsfake [--port-file FILE] [--addresses N]");
+		die(EX_USAGE, "usage: nsfake [--port N] [--port-file FILE] [--addresses N]");
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
