@@ -108,6 +108,8 @@ on_mail(struct client *c)
 {
 	reset(c);
 	c->mail = true;
+	if (count->mail_ns == 0)
+		count->mail_ns = now_ns();
 	client_hold(c);
 	client_reply(c, "250 2.1.0 ok\r\n");
 }
