@@ -108,10 +108,11 @@ group_make(void)
 	static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 
 	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		snprintf(group.dir, sizeof(group.dir), "%s/measure.%ld", roots[i], (long)getpid());
-		snprintf(group.cpu_stat, sizeof(group.cpu_stat), "%s/cpu.stat", group.dir);
-		if (mkdir(group.dir, 0755) != 0)
+		/* Not by our number, which another namespace has as well. */
+		snprintf(group.dir, sizeof(group.dir), "%s/measure.XXXXXX", roots[i]);
+		if (mkdtemp(group.dir) == NULL)
 			continue;
+		snprintf(group.cpu_stat, sizeof(group.cpu_stat), "%s/cpu.stat", group.dir);
 		if (access(group.cpu_stat, R_OK) == 0)
 			return;
 		rmdir(group.dir);
