@@ -35,6 +35,7 @@ config_init(struct config *c)
 	    .port = 25,
 	    .sessions = 500,
 	    .sessions_per_site = 20,
+	    .chunking = true,
 	    .recipients = 100,
 	    .addresses = 5,
 	    .retry_min_s = 15 * 60,

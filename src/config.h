@@ -67,6 +67,7 @@ struct config {
 	unsigned sessions, sessions_per_site, recipients, addresses;
 	int64_t retry_min_s, retry_max_s, expire_s; /* 15 min, 12 h, 5 days */
 	int64_t warn_s; /* 4 h: when the sender hears of a delay; 0: never */
+	bool chunking; /* BDAT where it is offered */
 	int connect_s, tls_s;
 	int patience_s[SMTP_NWAITS];
 	struct tls_policy tls; /* `tls LEVEL`; may */

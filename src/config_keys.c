@@ -124,6 +124,17 @@ parse_address(struct config_line *l)
 }
 
 static bool
+parse_yes_no(struct config_line *l)
+{
+	bool *at = field(l);
+
+	*at = strcmp(l->words[1], "yes") == 0;
+	if (!*at && strcmp(l->words[1], "no") != 0)
+		return config_bad(l, "%s %s: write yes or no", l->words[0], l->words[1]);
+	return true;
+}
+
+static bool
 parse_count(struct config_line *l)
 {
 	unsigned *at = field(l);
@@ -498,6 +509,7 @@ static const struct config_key keys[] = {
     {"sessions-per-site", parse_count, FIELD(sessions_per_site), 1, 10000, 1, 1, false},
     {"recipients", parse_count, FIELD(recipients), 1, 10000, 1, 1, false},
     {"addresses", parse_count, FIELD(addresses), 1, 1000, 1, 1, false},
+    {"chunking", parse_yes_no, FIELD(chunking), 0, 0, 1, 1, false},
     {"retry", parse_retry, 0, 1, 30 * DAY_S, 2, 2, false},
     {"expire", parse_time, FIELD(expire_s), 1, 365 * DAY_S, 1, 1, false},
     {"warn", parse_time, FIELD(warn_s), 0, 365 * DAY_S, 1, 1, false},

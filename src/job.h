@@ -47,6 +47,7 @@ struct job { /* recipients of one message for one site: one transaction */
 	size_t rcpts_max; /* at once, as the site has learned; 0: all */
 	uint64_t size;
 	bool eightbit, no_dots;
+	bool verbatim; /* CRLF lines, and no host has left it with a "later" yet: may go by BDAT */
 	bool body_wanted; /* for begin: false when it only is to be settled */
 	int body; /* descriptor, valid from GO to pause or done; read with pread */
 	unsigned returned; /* how often a host gave it back */

@@ -183,6 +183,7 @@ work_new(struct message *m)
 	w->job.size = m->envelope.size;
 	w->job.eightbit = m->envelope.eightbit;
 	w->job.no_dots = !m->envelope.dots && !m->envelope.citadel;
+	w->job.verbatim = !m->envelope.citadel;
 	w->job.body = -1;
 	return w;
 }
@@ -210,6 +211,9 @@ add_rcpt(struct bin *b, struct message *m, size_t index)
 	j->rcpts = xgrow(j->rcpts, j->nrcpts, &b->work->cap, sizeof(*j->rcpts));
 	j->rcpts[j->nrcpts++] =
 	    (struct job_rcpt){.address = m->envelope.rcpts[index].address, .index = index};
+	/* a host that hung up on a BDAT may do so each time */
+	if (m->envelope.rcpts[index].status == RCPT_DEFERRED)
+		j->verbatim = false;
 	j->unsettled++;
 }
 

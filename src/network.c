@@ -17,21 +17,23 @@
 enum {
 	FILES_RESERVED = 40, /* descriptors: the spool, the log, standard ones, some air */
 	FILES_A_SESSION = 4, /* its socket, and the control file and body of what is on it */
+	FILES_A_MESSAGE = 4, /* in flight, and as many until it is committed while others are */
 	LOOKUPS = 200,
 };
 
 /* In the spool: TLS sessions of earlier runs, to be resumed. */
 static const char sessions_file[] = "tls-sessions";
 
-/* How many sessions the limit on open files allows, and the same for lookups. */
+/* How many sessions the limit on open files allows, lookups, and messages in flight on a session. */
 static void
-fit_files(const struct config *c, unsigned *sessions, size_t *lookups)
+fit_files(const struct config *c, unsigned *sessions, size_t *lookups, unsigned *ahead)
 {
 	struct rlimit rl;
 	rlim_t files, fit;
 
 	*sessions = c->sessions;
 	*lookups = LOOKUPS;
+	*ahead = SMTP_AHEAD;
 	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
 		return;
 	if (rl.rlim_cur != rl.rlim_max) {
@@ -44,7 +46,11 @@ fit_files(const struct config *c, unsigned *sessions, size_t *lookups)
 	files = rl.rlim_cur > FILES_RESERVED ? rl.rlim_cur - FILES_RESERVED : 1;
 	if (*lookups > files / 5)
 		*lookups = files / 5 + 1;
-	fit = (files - (*lookups < files ? *lookups : 0)) / FILES_A_SESSION;
+	files -= *lookups < files ? *lookups : 0;
+	fit = files / *sessions / FILES_A_MESSAGE;
+	if (fit < SMTP_AHEAD)
+		*ahead = fit < 2 ? 2 : (unsigned)fit;
+	fit = files / FILES_A_SESSION;
 	if (fit >= *sessions)
 		return;
 	*sessions = fit > 0 ? (unsigned)fit : 1;
@@ -63,7 +69,7 @@ open_dns(struct network *n)
 	};
 	char why[256];
 
-	fit_files(c, &n->sessions, &d.max_in_flight);
+	fit_files(c, &n->sessions, &d.max_in_flight, &n->session.ahead);
 	n->dns = dns_new(n->reactor, &d, why, sizeof(why));
 	if (n->dns != NULL)
 		return EX_OK;
@@ -140,7 +146,9 @@ network_open(struct network *n, struct config *c)
 		return rc;
 	}
 	n->router = router_new(n->reactor, n->dns, c, config_hostname(c));
-	n->session = (struct session_network){.config = c, .tls = n->tls, .auth = n->auth};
+	n->session.config = c;
+	n->session.tls = n->tls;
+	n->session.auth = n->auth;
 	return EX_OK;
 }
 

@@ -60,7 +60,7 @@ peers_forget(struct peers *p)
 			peer_free(p, peer);
 			continue;
 		}
-		peer->dead = peer->in_clear = false;
+		peer->dead = peer->in_clear = peer->no_chunking = false;
 		map_remove(&p->by_name, n);
 		map_put(&kept, n, peer->name);
 	}

@@ -18,6 +18,7 @@ struct peer {
 	struct list waiting; /* the sites that want one more connection to it */
 	bool dead; /* could not be reached in this pass */
 	bool in_clear; /* TLS came to nothing there in this pass */
+	bool no_chunking; /* nor did BDAT */
 	struct verdict why; /* ... because */
 };
 

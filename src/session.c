@@ -22,12 +22,13 @@ struct flight { /* a job handed to the engine */
 	struct list link;
 	unsigned mail;
 	struct job *job;
-	const char **rcpts; /* the unsettled ones */
-	size_t *index; /* theirs in the job */
 	size_t nrcpts;
+	size_t *index; /* theirs in the job; behind rcpts */
 	bool more; /* the job has more of them than are sent at once */
 	off_t offset; /* of the body, read so far */
+	const char *rcpts[]; /* the unsettled ones */
 };
+_Static_assert(_Alignof(size_t) <= _Alignof(char *), "index may stand behind rcpts");
 
 /* --- jobs --------------------------------------------------------------------------------- */
 
@@ -47,27 +48,26 @@ static void
 flight_free(struct flight *f)
 {
 	list_remove(&f->link);
-	free(f->rcpts);
-	free(f->index);
 	free(f);
 }
 
 static void
 hand_over(struct session *s, struct job *j, bool last_hop)
 {
-	struct flight *f = xcalloc(1, sizeof(*f));
+	struct flight *f =
+	    xcalloc(1, sizeof(*f) + j->unsettled * (sizeof(f->rcpts[0]) + sizeof(*f->index)));
 	struct smtp_mail m = {
 	    .reverse_path = j->sender,
 	    .size = j->size,
 	    .eightbit = j->eightbit,
 	    .no_dots = j->no_dots,
+	    .verbatim = j->verbatim,
 	    .last_hop = last_hop,
 	};
 
 	list_init(&f->link);
 	f->job = j;
-	f->rcpts = xcalloc(j->unsettled, sizeof(*f->rcpts));
-	f->index = xcalloc(j->unsettled, sizeof(*f->index));
+	f->index = (size_t *)(void *)(f->rcpts + j->unsettled);
 	for (size_t i = 0; i < j->nrcpts; i++) {
 		if (j->rcpts[i].settled)
 			continue;
@@ -86,18 +86,20 @@ hand_over(struct session *s, struct job *j, bool last_hop)
 	f->mail = smtp_mail(s->smtp, &m);
 }
 
-/* Fills the engine with as many jobs as it takes. */
-static void
+/* Hands the engine as many jobs as it takes now; false: none. */
+static bool
 offer(struct session *s)
 {
-	bool last_hop;
+	bool last_hop, any = false;
 	struct job *j;
 
 	while (!s->closed && s->stop == 0 && smtp_wants_mail(s->smtp)) {
 		if ((j = s->ops->next(s->ctx, s, &last_hop)) == NULL)
 			break;
 		hand_over(s, j, last_hop);
+		any = true;
 	}
+	return any;
 }
 
 static void
@@ -154,6 +156,7 @@ on_close(struct session *s, const struct smtp_event *e)
 	    .benign = e->benign,
 	    .behind_dot = e->behind_dot,
 	    .tls_failed = e->tls_failed,
+	    .chunking_failed = e->chunking_failed,
 	    .stopped = s->stop == 2,
 	};
 
@@ -249,9 +252,10 @@ session_pump(struct session *s)
 	int writes = 0;
 
 	do {
-		events(s);
-		offer(s);
-		events(s);
+		do
+			events(
+			    s); /* among them bodies, and behind each there may be room for more */
+		while (offer(s));
 	} while (!s->closed && flush(s) && ++writes < WRITES_A_TURN);
 	if (s->closed)
 		return;
@@ -396,6 +400,8 @@ session_start_engine(struct session *s, struct smtp_options *so)
 	so->lmtp = o->hop->lmtp;
 	so->loop_ok = o->hop->configured;
 	so->may_pipeline = true;
+	so->may_chunk = !o->no_chunking && (o->network == NULL || o->network->config->chunking);
+	so->ahead = o->network != NULL ? o->network->ahead : 0;
 	/* Some submission servers die of a RCPT that is there before they have answered the dot:
 	 * the mail is gone, the answer lost, and what follows a duplicate. */
 	so->one_behind_dot = o->one_behind_dot && !o->hop->submission && so->auth == NULL;

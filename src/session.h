@@ -27,6 +27,7 @@ struct session_network { /* stays valid while sessions live */
 	const struct config *config; /* TLS policies */
 	struct tls *tls; /* NULL: none of it, as far as the policy allows */
 	struct auth *auth; /* NULL: no credentials */
+	unsigned ahead; /* messages in flight on a session; 0: as many as the engine likes */
 };
 
 struct session_options {
@@ -36,6 +37,7 @@ struct session_options {
 	    in_clear; /* TLS failed at this host before: not again where the policy leaves the choice */
 	const char *helo; /* NULL: this end's address literal */
 	bool one_behind_dot;
+	bool no_chunking; /* BDAT came to nothing at this host before */
 	int patience_s[SMTP_NWAITS];
 	const struct hop *hop; /* stays valid */
 	size_t hop_index;
@@ -47,6 +49,7 @@ struct session_end { /* how it closed */
 	const struct verdict *verdict; /* SENT: in order */
 	bool benign, behind_dot; /* as SMTP_CLOSE has it */
 	bool tls_failed; /* it may be tried once in the clear */
+	bool chunking_failed; /* it may be tried with no_chunking */
 	bool stopped; /* session_stop() ended it: nothing is to be learned about the host */
 };
 

@@ -260,6 +260,11 @@ learn(struct site *s, const struct session *session, const struct session_end *e
 			log_info("%s: without TLS there for the rest of this pass: %s",
 			    session_relay(session), verdict_line(v, line, sizeof(line)));
 		p->in_clear = true;
+	} else if (end->chunking_failed) {
+		if (!p->no_chunking)
+			log_info("%s: without CHUNKING there for the rest of this pass: %s",
+			    session_relay(session), verdict_line(v, line, sizeof(line)));
+		p->no_chunking = true;
 	} else if (v->fate != FATE_SENT && !(end->benign && served)) {
 		/* who hangs up politely before he has served anything does not do so again and again */
 		named = trouble_with(session, v);
@@ -305,6 +310,7 @@ site_start_session(struct site *s, struct conn *conn, size_t index, int64_t conn
 	so.network = s->sites->options.network;
 	so.domain = h->tls_domain;
 	so.in_clear = peers_get(&s->sites->peers, h->peer)->in_clear;
+	so.no_chunking = peers_get(&s->sites->peers, h->peer)->no_chunking;
 	memcpy(so.patience_s, s->sites->options.patience_s, sizeof(so.patience_s));
 	session = session_new(s->sites->reactor, conn, &so, &session_ops, s);
 	list_add_tail(&s->sessions, session_link(session));

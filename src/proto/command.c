@@ -80,6 +80,13 @@ command_rcpt(struct buf *out, const char *forward_path)
 	buf_adds(out, "\r\n");
 }
 
+/* bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ] CR LF (RFC 3030 2) */
+void
+command_bdat(struct buf *out, uint64_t size)
+{
+	buf_addf(out, "BDAT %" PRIu64 " LAST\r\n", size);
+}
+
 void
 command_plain(struct buf *out, const char *verb)
 {

@@ -13,7 +13,8 @@
 /*
  * The whole protocol. The barrier column is all there is to pipelining: behind a row without one
  * the next command may be sent at once if the server offers PIPELINING. RFC 2920 3.1: EHLO, DATA and
- * QUIT come last in a group; MAIL, RCPT, RSET and the end of data may stand anywhere in it.
+ * QUIT come last in a group; MAIL, RCPT, RSET and the end of data may stand anywhere in it, and so may
+ * BDAT with its chunk (RFC 3030 2), which is in flight as the end of data.
  */
 /* clang-format off */
 const struct smtp_row smtp_rows[S_NSTATES] = {
@@ -31,6 +32,7 @@ const struct smtp_row smtp_rows[S_NSTATES] = {
 	[S_MAIL]     = {"MAIL",     "sending MAIL FROM",    SMTP_WAIT_MAIL,     false, smtp_send_mail,    smtp_on_mail},
 	[S_RCPT]     = {"RCPT",     "sending RCPT TO",      SMTP_WAIT_RCPT,     false, smtp_send_rcpt,    smtp_on_rcpt},
 	[S_DATA]     = {"DATA",     "sending DATA",         SMTP_WAIT_DATA,     true,  smtp_send_data,    smtp_on_data},
+	[S_BDAT]     = {"BDAT",     "sending BDAT",         SMTP_WAIT_DATA,     false, smtp_send_bdat,    NULL},
 	[S_BODY]     = {"body",     "sending the message",  SMTP_WAIT_BLOCK,    false, NULL,              NULL},
 	[S_DOT]      = {"end of data", "sending end of data", SMTP_WAIT_DOT,    false, NULL,              smtp_on_dot},
 	[S_QUIT]     = {"QUIT",     "sending QUIT",         SMTP_WAIT_QUIT,     true,  smtp_send_quit,    NULL},
@@ -110,7 +112,7 @@ smtp_doing(const struct smtp *s)
 	return smtp_rows[row].doing;
 }
 
-/* Whether what is in flight must be answered before more is sent. */
+/* Whether what is in flight must be answered before more is sent. The first BDAT is tried alone. */
 bool
 smtp_blocked(const struct smtp *s)
 {
@@ -121,7 +123,7 @@ smtp_blocked(const struct smtp *s)
 	last = smtp_in_flight_at(s, s->flight_n - 1);
 	if (!smtp_pipelining(s) || smtp_rows[last->state].barrier)
 		return true;
-	if (last->state == S_DOT && !s->o.one_behind_dot)
+	if (last->state == S_DOT && (!s->o.one_behind_dot || (last->t->chunked && !s->bdat_works)))
 		return true;
 	return s->flight_n >= SMTP_WINDOW_COMMANDS || s->flight_bytes >= SMTP_WINDOW_BYTES;
 }
@@ -285,7 +287,7 @@ smtp_hang_up(struct smtp *s, const struct verdict *v, enum smtp_end how)
 		if (smtp_is_past_dot(s, t)) {
 			struct verdict m = duplicate_possible(v);
 
-			smtp_settle_all(s, t, &m);
+			smtp_settle_sent(s, t, &m);
 		}
 		smtp_done(s, t, s->benign ? NULL : v);
 	}
@@ -384,10 +386,15 @@ on_421(struct smtp *s)
 			struct verdict one = smtp_judge(s, row, FATE_RETRY, SCOPE_RCPT);
 
 			smtp_settle(s, head->t, head->rcpt, &one);
-		} else {
-			head->t->dot_written = false;
 		}
 		head->t->answered = true;
+	}
+	/* Nor is anything behind it, which nobody reads any more. */
+	list_each (pos, &s->transactions) {
+		struct smtp_transaction *t = list_item(pos, struct smtp_transaction, link);
+
+		if (!s->o.lmtp || row != S_DOT || t != head->t)
+			t->dot_written = false;
 	}
 	smtp_tls_lost(s);
 	return smtp_hang_up(s, &v, SMTP_LEFT);

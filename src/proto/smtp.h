@@ -7,6 +7,11 @@
  * Mail is handed over one transaction at a time while smtp_wants_mail() says so, which may be long
  * before the previous one has been answered (RFC 2920).
  *
+ * CHUNKING (RFC 3030): with PIPELINING a message goes as MAIL, RCPT..., BDAT n LAST in one group, and
+ * the next behind it without waiting, up to SMTP_AHEAD of them, once a first BDAT has shown that the
+ * server understands it. An answer counts only if what it depends on was accepted; a body of more
+ * than SMTP_AHEAD_BYTES, with all that is ahead, waits until somebody is known to want it.
+ *
  * For every transaction handed over the engine reports each recipient in at most one SMTP_SETTLED, and
  * then exactly one SMTP_DONE; recipients not settled by then come back to the caller: with
  * done.verdict of HOST scope to be tried on another host, or with done.again to go at once into
@@ -54,6 +59,11 @@ enum smtp_wait { /* what a patience is for; the timeouts of the configuration, i
 	SMTP_NWAITS
 };
 
+enum {
+	SMTP_AHEAD = 8, /* transactions in flight */
+	SMTP_AHEAD_BYTES = 256 * 1024, /* of messages sent before anybody is known to want them */
+};
+
 /* RFC 5321 4.5.3.2, indexed by enum smtp_wait. */
 extern const int smtp_default_patience_s[SMTP_NWAITS];
 
@@ -68,8 +78,10 @@ struct smtp_options {
 	bool lmtp;
 	bool loop_ok; /* SMTP: a server that bears our own name is no loop (LMTP: never is) */
 	bool may_pipeline; /* false: as if the server had not offered PIPELINING */
-	bool
-	    one_behind_dot; /* false: nothing is sent behind a final dot (a host that once hung up there) */
+	bool may_chunk; /* false: as if it had not offered CHUNKING */
+	/* false: nothing is sent behind an end of data (a host that once hung up there) */
+	bool one_behind_dot;
+	unsigned ahead; /* transactions in flight at most; 0: SMTP_AHEAD */
 	int patience_s[SMTP_NWAITS]; /* 0: the default */
 	enum smtp_tls tls;
 	bool secured; /* TLS from the first byte (RFC 8314 3.3): as if STARTTLS had been done */
@@ -88,6 +100,7 @@ struct smtp_mail {
 	uint64_t size; /* octets of the message as stored (CRLF lines), before dot stuffing */
 	bool eightbit; /* has bytes above 127 */
 	bool no_dots; /* no line starts with a dot; a hint, the bytes themselves decide */
+	bool verbatim; /* all its lines end in CRLF: BDAT may take it byte for byte */
 	bool
 	    last_hop; /* 8-bit mail to a host without 8BITMIME: as it is (last hop) or SMTP_DONE with HOST scope */
 };
@@ -121,6 +134,8 @@ struct smtp_event {
 			offered and came to nothing (refused; the handshake failed; the connection
 			ended before a word was said under TLS): the host may be tried once in the
 			clear, on a new connection with SMTP_CLEAR */
+	bool chunking_failed; /* SMTP_CLOSE: it offered CHUNKING and does not know BDAT: on a new
+			connection without may_chunk */
 	const struct verdict
 	    *verdict; /* SETTLED, DONE (HOST scope, or NULL: nothing came back or again), CLOSE;
 			valid until the next call */

@@ -17,6 +17,8 @@ smtp_new(const struct smtp_options *o)
 	s->o = *o;
 	s->helo = xstrdup(o->helo);
 	s->o.helo = s->helo;
+	if (s->o.ahead == 0)
+		s->o.ahead = SMTP_AHEAD;
 	for (size_t i = 0; i < SMTP_NWAITS; i++)
 		if (s->o.patience_s[i] == 0)
 			s->o.patience_s[i] = smtp_default_patience_s[i];
@@ -71,17 +73,18 @@ smtp_trace(struct smtp *s, smtp_trace_fn *fn, void *ctx)
 
 /*
  * One transaction may wait while another's body goes out, so that its MAIL leaves with the body's
- * last block (RFC 2920 3.1). No more than that is ever ahead, because DATA is a barrier.
+ * last block (RFC 2920 3.1). DATA is a barrier, so only with BDAT more than that are ahead.
  */
 bool
 smtp_wants_mail(const struct smtp *s)
 {
-	if (!s->ready || s->quitting || s->queued != NULL)
+	if (!s->ready || s->quitting || s->queued != NULL || smtp_in_flight(s) >= s->o.ahead)
 		return false;
 	if (s->ehlo.mailmax > 0 && s->mails >= s->ehlo.mailmax)
 		return false;
 	if (s->state == S_BODY)
-		return smtp_pipelining(s) && s->o.one_behind_dot;
+		return smtp_pipelining(s) && s->o.one_behind_dot &&
+		       (!s->current->chunked || s->bdat_works);
 	return s->state == S_READY && !smtp_blocked(s);
 }
 
@@ -109,44 +112,52 @@ smtp_quit(struct smtp *s)
 	smtp_advance(s);
 }
 
-/* Gives back what is not past its end of data; true: something is left to wait for. */
-static bool
-give_back(struct smtp *s)
+/*
+ * Goes when what is past its end of data has been answered, and what came before that, for the sake
+ * of the count; the rest is let go. host: why, as for smtp_done().
+ */
+static void
+leave(struct smtp *s, const struct verdict *host)
 {
-	struct verdict v = verdict_make(
-	    FATE_RETRY, SCOPE_HOST, "4.3.2", smtp_doing(s), "stopped before it was sent");
 	struct list *next;
+	size_t keep = 0;
+	unsigned last = 0;
 
-	v.no_attempt = true;
+	s->quitting = true;
+	s->queued = s->current = NULL;
+	for (size_t i = 0; i < s->flight_n; i++) {
+		const struct smtp_command *c = smtp_in_flight_at(s, i);
+
+		if (c->state == S_DOT && smtp_is_past_dot(s, c->t)) {
+			keep = i + 1;
+			last = c->t->number;
+		}
+	}
+	if (keep < s->flight_n || buf_len(&s->out) > 0 || s->state == S_SECURING)
+		s->cut = true;
+	s->flight_n = keep;
+	smtp_drop_output(s);
 	for (struct list *pos = s->transactions.next; pos != &s->transactions; pos = next) {
 		struct smtp_transaction *t = list_item(pos, struct smtp_transaction, link);
 
 		next = pos->next;
-		if (!smtp_is_past_dot(s, t))
-			smtp_done(s, t, &v);
+		if (t->number > last)
+			smtp_done(s, t, host);
 	}
-	return !list_empty(&s->transactions);
+	smtp_move(s, keep > 0 || !s->cut ? S_READY : S_CLOSING);
+	smtp_advance(s);
 }
 
 void
 smtp_stop(struct smtp *s)
 {
-	size_t keep = 0;
+	struct verdict v = verdict_make(
+	    FATE_RETRY, SCOPE_HOST, "4.3.2", smtp_doing(s), "stopped before it was sent");
 
 	if (smtp_is_closing(s))
 		return;
-	s->quitting = true;
-	s->queued = s->current = NULL;
-	/* Ends of data that were sent come first in the FIFO; what is behind them is let go. */
-	while (keep < s->flight_n && smtp_in_flight_at(s, keep)->state == S_DOT &&
-	       smtp_is_past_dot(s, smtp_in_flight_at(s, keep)->t))
-		keep++;
-	if (keep < s->flight_n || buf_len(&s->out) > 0 || s->state == S_SECURING)
-		s->cut = true;
-	s->flight_n = keep;
-	smtp_drop_output(s);
-	smtp_move(s, give_back(s) || !s->cut ? S_READY : S_CLOSING);
-	smtp_advance(s);
+	v.no_attempt = true;
+	leave(s, &v);
 }
 
 /* --- output --------------------------------------------------------------------------------- */
@@ -169,6 +180,8 @@ smtp_sent(struct smtp *s, size_t n)
 		buf_wipe(&s->out);
 		s->secret = false;
 	}
+	if (buf_len(&s->out) == 0 && s->out.cap > SMTP_OUT_KEPT)
+		buf_free(&s->out);
 	/* RFC 5321 4.5.3.2.5, 4.5.3.2.6: a block has gone out, or the end of data. */
 	if (head != NULL && head->state == S_DOT &&
 	    (buf_len(&s->out) == 0 || (head->end <= s->sent && head->end > s->sent - n)))
@@ -182,10 +195,13 @@ smtp_end_data(struct smtp *s, struct smtp_transaction *t)
 {
 	char line[64];
 
+	smtp_move(s, STAY); /* a BDAT 0 LAST into the trace */
 	snprintf(line, sizeof(line), "(%llu octets of message)", (unsigned long long)t->given);
 	smtp_trace_line(s, '>', line, strlen(line));
-	smtp_trace_line(s, '>', ".", 1);
-	body_end(&s->body, &s->out);
+	if (!t->chunked) {
+		smtp_trace_line(s, '>', ".", 1);
+		body_end(&s->body, &s->out);
+	}
 	s->traced = t->dot_end = smtp_written(s);
 	t->dot_written = true;
 	for (size_t i = 0; i < s->flight_n; i++)
@@ -194,12 +210,14 @@ smtp_end_data(struct smtp *s, struct smtp_transaction *t)
 	s->current = NULL;
 }
 
+/* A chunk joins the commands before it, and the messages before those. */
 static size_t
 body_want(const struct smtp *s)
 {
 	uint64_t left = s->current->m.size - s->current->given;
+	size_t room = s->current->chunked ? SMTP_GATHER - buf_len(&s->out) : SMTP_BLOCK;
 
-	return left < SMTP_BLOCK ? (size_t)left : SMTP_BLOCK;
+	return left < room ? (size_t)left : room;
 }
 
 void
@@ -217,7 +235,10 @@ smtp_body(struct smtp *s, unsigned mail, const char *data, size_t n)
 	}
 	s->body_asked = false;
 	t->given += n;
-	body_add(&s->body, &s->out, data, n);
+	if (t->chunked)
+		buf_add(&s->out, data, n);
+	else
+		body_add(&s->body, &s->out, data, n);
 	s->traced = smtp_written(s);
 	if (t->given == t->m.size) {
 		smtp_end_data(s, t);
@@ -237,10 +258,11 @@ smtp_body_failed(struct smtp *s, unsigned mail, const char *why)
 	/* Without its last line a message must not end: the connection goes, no dot is sent. */
 	v = verdict_make(FATE_RETRY, SCOPE_MSG, "4.3.0", smtp_rows[S_BODY].doing,
 	    "the message could not be read: %s", why);
-	smtp_settle_all(s, t, &v);
-	smtp_done(s, t, NULL);
-	smtp_move(s, smtp_hang_up(s, &v, SMTP_LEFT));
-	smtp_advance(s);
+	smtp_settle_sent(s, t, &v);
+	s->farewell = xmalloc(sizeof(*s->farewell));
+	*s->farewell = v;
+	s->benign = true;
+	leave(s, NULL);
 }
 
 /* --- events --------------------------------------------------------------------------------- */
@@ -248,7 +270,9 @@ smtp_body_failed(struct smtp *s, unsigned mail, const char *why)
 static bool
 body_due(const struct smtp *s)
 {
-	return s->state == S_BODY && !s->body_asked && buf_len(&s->out) == 0;
+	if (s->state != S_BODY || s->body_asked)
+		return false;
+	return buf_len(&s->out) <= (s->current->chunked ? SMTP_GATHER / 2 : 0);
 }
 
 static bool

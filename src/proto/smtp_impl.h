@@ -38,8 +38,9 @@ enum smtp_state {
 	S_MAIL,
 	S_RCPT,
 	S_DATA,
+	S_BDAT,
 	S_BODY, /* driven by smtp_body() */
-	S_DOT, /* only in flight: the end of data, from the body's first byte on */
+	S_DOT, /* only in flight: the end of data, from the body's first byte on; BDAT LAST as well */
 	S_QUIT,
 	S_CLOSING, /* what is written goes out, then the connection is closed */
 	S_NSTATES
@@ -47,15 +48,17 @@ enum smtp_state {
 
 enum {
 	SMTP_BLOCK = 32768, /* bytes of a body asked for at a time */
+	SMTP_GATHER = 2 * SMTP_BLOCK, /* of chunks, and the commands before them, in one write */
 	/* RFC 2920 3.1: a client must not fill the window with commands while nobody reads replies.
 	 * Ours are read whenever they come; this bounds what a server has to hold. */
 	SMTP_WINDOW_COMMANDS = 100,
 	SMTP_WINDOW_BYTES = 16384,
 	/* Commands ahead and one block of a body, or the body's end and the commands behind it. */
-	SMTP_OUT_MAX = BODY_WORST(SMTP_BLOCK) + 2 * SMTP_WINDOW_BYTES
+	SMTP_OUT_MAX = BODY_WORST(SMTP_BLOCK) + 2 * SMTP_WINDOW_BYTES,
+	SMTP_OUT_KEPT = 4096 /* memory that stays when the output is empty */
 };
 
-enum smtp_rcpt_state { R_OPEN, R_ACCEPTED, R_SETTLED };
+enum smtp_rcpt_state { R_OPEN, R_SENT, R_ACCEPTED, R_SETTLED };
 
 struct smtp_transaction {
 	struct list link; /* in order of handing over */
@@ -66,6 +69,7 @@ struct smtp_transaction {
 	bool behind_dot; /* its MAIL was sent while another's end of data was in flight */
 	uint64_t mail_end; /* where in the output its MAIL ends */
 	bool answered; /* some command of it has been answered */
+	bool chunked; /* its BDAT was sent: the body follows whatever is answered */
 	bool dot_written; /* its end of data is in the output or gone */
 	uint64_t dot_end; /* where in the output */
 	uint64_t given; /* bytes of the body so far */
@@ -106,6 +110,7 @@ struct smtp {
 	unsigned numbers, mails; /* handed over, MAILs sent */
 	bool served; /* some transaction was answered to its end on this connection */
 	bool needs_reset; /* the server still holds a transaction that we have given up */
+	bool bdat_works; /* one has been answered as it should be */
 
 	struct buf out;
 	uint64_t sent, traced; /* where in the output: gone, in the trace */
@@ -125,7 +130,7 @@ struct smtp {
 	bool ready; /* greeted: mail may come */
 	bool quitting, cut; /* cut: commands were given up unanswered, there is no place for QUIT */
 	bool closed; /* SMTP_CLOSE has been noted */
-	bool benign, behind_dot, tls_failed; /* of SMTP_CLOSE */
+	bool benign, behind_dot, tls_failed, chunking_failed; /* of SMTP_CLOSE */
 	struct verdict *farewell; /* of SMTP_CLOSE; NULL: in order */
 	unsigned serial;
 
@@ -172,6 +177,8 @@ enum smtp_state smtp_protocol_error(struct smtp *s, enum smtp_state row, const c
 /* smtp_caller.c */
 bool smtp_has_event(const struct smtp *s);
 void smtp_end_data(struct smtp *s, struct smtp_transaction *t);
+/* Those it was accepted for get the body: with whose answers its end is in flight. Returns the next state. */
+enum smtp_state smtp_begin_body(struct smtp *s, struct smtp_transaction *t);
 
 /* smtp_send.c */
 enum smtp_state smtp_send_hello(struct smtp *s);
@@ -181,6 +188,7 @@ enum smtp_state smtp_send_rset(struct smtp *s);
 enum smtp_state smtp_send_mail(struct smtp *s);
 enum smtp_state smtp_send_rcpt(struct smtp *s);
 enum smtp_state smtp_send_data(struct smtp *s);
+enum smtp_state smtp_send_bdat(struct smtp *s);
 enum smtp_state smtp_send_quit(struct smtp *s);
 enum smtp_state smtp_send_nothing(struct smtp *s);
 
@@ -218,8 +226,9 @@ void smtp_auth_scrub(const struct smtp *s, char *text);
 
 /* smtp_mail.c */
 void smtp_settle(struct smtp *s, struct smtp_transaction *t, size_t rcpt, const struct verdict *v);
-/* MSG scope: those accepted; before any was, all. */
+/* MSG scope: all; those the body was or would have been sent to. */
 void smtp_settle_all(struct smtp *s, struct smtp_transaction *t, const struct verdict *v);
+void smtp_settle_sent(struct smtp *s, struct smtp_transaction *t, const struct verdict *v);
 /* Nothing more will be sent for it. */
 void smtp_give_up(struct smtp *s, struct smtp_transaction *t);
 /* DONE for it; host: why what is unsettled comes back, NULL: as `again`. Frees it. */

@@ -48,17 +48,31 @@ smtp_settle(struct smtp *s, struct smtp_transaction *t, size_t rcpt, const struc
 	settled(t, rcpt, smtp_note(s, SMTP_SETTLED, v));
 }
 
-void
-smtp_settle_all(struct smtp *s, struct smtp_transaction *t, const struct verdict *v)
+static void
+settle_from(
+    struct smtp *s, struct smtp_transaction *t, enum smtp_rcpt_state least, const struct verdict *v)
 {
 	bool first = true;
 
 	for (size_t i = 0; i < t->m.nrcpts; i++) {
-		if (t->rcpt[i] == R_SETTLED || (t->accepted > 0 && t->rcpt[i] != R_ACCEPTED))
+		if (t->rcpt[i] == R_SETTLED || t->rcpt[i] < least)
 			continue;
 		settled(t, i, first ? smtp_note(s, SMTP_SETTLED, v) : note_same(s, SMTP_SETTLED));
 		first = false;
 	}
+}
+
+void
+smtp_settle_all(struct smtp *s, struct smtp_transaction *t, const struct verdict *v)
+{
+	settle_from(s, t, R_OPEN, v);
+}
+
+/* Those accepted, and behind a BDAT those whose RCPT has no answer yet. */
+void
+smtp_settle_sent(struct smtp *s, struct smtp_transaction *t, const struct verdict *v)
+{
+	settle_from(s, t, R_SENT, v);
 }
 
 void
@@ -107,7 +121,7 @@ smtp_is_past_dot(const struct smtp *s, const struct smtp_transaction *t)
 	if (!t->dot_written || t->dot_end > s->sent)
 		return false;
 	for (size_t i = 0; i < t->m.nrcpts; i++)
-		if (t->rcpt[i] == R_ACCEPTED)
+		if (t->rcpt[i] == R_ACCEPTED || t->rcpt[i] == R_SENT)
 			return true;
 	return false;
 }

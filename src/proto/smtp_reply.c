@@ -84,12 +84,17 @@ smtp_on_rset(struct smtp *s, const struct smtp_command *c)
 	return s->reply.code >= 400 ? host_refuses(s, c->state) : STAY;
 }
 
-/* Nobody of it will be sent to. What of it is in flight already will be answered in vain. */
+/*
+ * Nobody of it will be sent to. What of it is in flight already will be answered in vain; a chunk that
+ * was announced has to come (RFC 3030 2).
+ */
 static enum smtp_state
 abandon(struct smtp *s, struct smtp_transaction *t)
 {
 	bool sending = t == s->current;
 
+	if (t->chunked)
+		return STAY;
 	smtp_give_up(s, t);
 	return sending ? S_READY : STAY;
 }
@@ -139,6 +144,7 @@ smtp_on_rcpt(struct smtp *s, const struct smtp_command *c)
 	t->rcpts_in_flight--;
 	if (t->mail != MAIL_ACCEPTED) /* servers answer 503 to what follows a refused MAIL */
 		return STAY;
+	t->rcpt[c->rcpt] = R_OPEN;
 	if (s->reply.code < 400) {
 		t->rcpt[c->rcpt] = R_ACCEPTED;
 		t->accepted++;
@@ -161,18 +167,16 @@ smtp_on_rcpt(struct smtp *s, const struct smtp_command *c)
 }
 
 /* RFC 2033 4.2: LMTP answers the end of data once for each recipient it has accepted. */
-static enum smtp_state
-begin_body(struct smtp *s, struct smtp_transaction *t)
+enum smtp_state
+smtp_begin_body(struct smtp *s, struct smtp_transaction *t)
 {
 	body_start(&s->body);
 	s->body_asked = false;
-	for (size_t i = 0; i < t->m.nrcpts; i++) {
-		if (t->rcpt[i] != R_ACCEPTED)
-			continue;
-		smtp_push(s, S_DOT, t, i);
-		if (!s->o.lmtp)
-			break;
-	}
+	if (!s->o.lmtp)
+		smtp_push(s, S_DOT, t, 0);
+	for (size_t i = 0; s->o.lmtp && i < t->m.nrcpts; i++)
+		if (t->rcpt[i] == R_ACCEPTED)
+			smtp_push(s, S_DOT, t, i);
 	s->current = t;
 	if (t->m.size > 0)
 		return S_BODY;
@@ -203,12 +207,12 @@ smtp_on_data(struct smtp *s, const struct smtp_command *c)
 	struct verdict v;
 
 	if (s->reply.code == 354)
-		return t->accepted > 0 ? begin_body(s, t) : empty_body(s, t);
+		return t->accepted > 0 ? smtp_begin_body(s, t) : empty_body(s, t);
 	if (t->accepted > 0) {
 		if (s->reply.code == 503)
 			return host_refuses(s, c->state);
 		v = refusal(s, c->state, SCOPE_MSG);
-		smtp_settle_all(s, t, &v);
+		smtp_settle_sent(s, t, &v);
 	}
 	return abandon(s, t);
 }
@@ -228,8 +232,7 @@ stop_body(struct smtp *s, struct smtp_transaction *t)
 	}
 	end = verdict_make(FATE_RETRY, SCOPE_HOST, "4.5.0", smtp_rows[S_BODY].doing,
 	    "the server answered before the end of data");
-	if (t->accepted > 0)
-		smtp_settle_all(s, t, &v);
+	smtp_settle_sent(s, t, &v);
 	smtp_done(s, t, NULL);
 	return smtp_hang_up(s, &end, SMTP_LEFT);
 }
@@ -247,17 +250,61 @@ settle_one(struct smtp *s, const struct smtp_command *c)
 	smtp_settle(s, c->t, c->rcpt, &v);
 }
 
+/*
+ * RFC 5321 4.2.2: these say that BDAT is no command, or not here; a server that does not read chunks
+ * takes ours for commands. 503 for nobody is as it should be (RFC 3030 2).
+ */
+static bool
+does_not_know_bdat(const struct smtp *s, const struct smtp_transaction *t)
+{
+	int code = s->reply.code;
+
+	if (!t->chunked || code < 500 || code > 504)
+		return false;
+	if (s->o.lmtp && s->bdat_works) /* one recipient's, and others have been answered */
+		return false;
+	return code != 503 || t->accepted > 0;
+}
+
+static enum smtp_state
+give_up_chunking(struct smtp *s, struct smtp_transaction *t)
+{
+	struct verdict v = smtp_judge(s, S_BDAT, FATE_RETRY, SCOPE_HOST);
+
+	t->dot_written = false;
+	s->chunking_failed = true;
+	return smtp_hang_up(s, &v, SMTP_BROKEN);
+}
+
+/* What the answer to a chunk says beside what becomes of the message. */
+static void
+learn_from_bdat(struct smtp *s, const struct smtp_transaction *t)
+{
+	const struct list *next = t->link.next;
+	bool last = next == &s->transactions ||
+		    list_item(next, const struct smtp_transaction, link)->mail == MAIL_UNSENT;
+
+	if (t->accepted > 0)
+		s->bdat_works = true;
+	if (last && (s->reply.code >= 400 || t->accepted == 0))
+		s->needs_reset = true;
+}
+
 enum smtp_state
 smtp_on_dot(struct smtp *s, const struct smtp_command *c)
 {
 	struct smtp_transaction *t = c->t;
 	struct verdict v;
 
+	if (does_not_know_bdat(s, t))
+		return give_up_chunking(s, t);
 	if (c->end > s->sent)
 		return stop_body(s, t);
-	if (t->accepted == 0) /* it was a lone dot */
-		return STAY;
+	if (t->chunked)
+		learn_from_bdat(s, t);
 	t->over = true;
+	if (t->accepted == 0) /* it was a lone dot, or a chunk in vain */
+		return STAY;
 	if (s->o.lmtp) {
 		settle_one(s, c);
 		return STAY;
@@ -270,6 +317,6 @@ smtp_on_dot(struct smtp *s, const struct smtp_command *c)
 		v = smtp_judge(s, c->state, FATE_SENT, SCOPE_MSG);
 	else
 		v = refusal(s, c->state, SCOPE_MSG);
-	smtp_settle_all(s, t, &v);
+	smtp_settle_sent(s, t, &v);
 	return STAY;
 }

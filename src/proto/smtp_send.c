@@ -63,6 +63,19 @@ refuse(struct smtp *s, struct smtp_transaction *t)
 	return true;
 }
 
+/* RFC 3030 2: what a refused BDAT leaves behind only a RSET clears away, and this one may be refused. */
+static bool
+is_behind_bdat(const struct smtp *s)
+{
+	for (size_t i = 0; i < s->flight_n; i++) {
+		const struct smtp_command *c = smtp_in_flight_at(s, i);
+
+		if (c->state == S_DOT && c->t->chunked)
+			return true;
+	}
+	return false;
+}
+
 enum smtp_state
 smtp_send_next(struct smtp *s)
 {
@@ -73,7 +86,7 @@ smtp_send_next(struct smtp *s)
 		if (refuse(s, t))
 			return S_READY;
 		s->current = t;
-		return s->needs_reset ? S_RSET : S_MAIL;
+		return s->needs_reset || is_behind_bdat(s) ? S_RSET : S_MAIL;
 	}
 	/* RFC 9422: behind MAILMAX transactions the server would only say 421. */
 	if (s->ehlo.mailmax > 0 && s->mails >= s->ehlo.mailmax)
@@ -114,6 +127,13 @@ smtp_send_mail(struct smtp *s)
 	return S_RCPT;
 }
 
+static bool
+may_chunk(const struct smtp *s, const struct smtp_transaction *t)
+{
+	return s->o.may_chunk && (s->ehlo.offers & EHLO_CHUNKING) && smtp_pipelining(s) &&
+	       t->m.verbatim;
+}
+
 /* One recipient; RFC 9422: no more than RCPTMAX, the others come back to be sent again. */
 enum smtp_state
 smtp_send_rcpt(struct smtp *s)
@@ -123,7 +143,7 @@ smtp_send_rcpt(struct smtp *s)
 	size_t i = t->next;
 
 	if (i == t->m.nrcpts || (s->ehlo.rcptmax > 0 && t->rcpts_sent == s->ehlo.rcptmax))
-		return S_DATA;
+		return may_chunk(s, t) ? S_BDAT : S_DATA;
 	t->next++;
 	e = t->m.rcpts[i][0] == '\0' ? ADDRESS_SYNTAX : command_path(t->m.rcpts[i]);
 	if (e != ADDRESS_OK) {
@@ -136,9 +156,16 @@ smtp_send_rcpt(struct smtp *s)
 	}
 	command_rcpt(&s->out, t->m.rcpts[i]);
 	smtp_push(s, S_RCPT, t, i);
+	t->rcpt[i] = R_SENT;
 	t->rcpts_sent++;
 	t->rcpts_in_flight++;
 	return S_RCPT;
+}
+
+static bool
+is_for_nobody(const struct smtp_transaction *t)
+{
+	return t->accepted == 0 && t->rcpts_in_flight == 0;
 }
 
 enum smtp_state
@@ -146,12 +173,57 @@ smtp_send_data(struct smtp *s)
 {
 	struct smtp_transaction *t = s->current;
 
-	if (t->accepted == 0 && t->rcpts_in_flight == 0) { /* there is nobody to send it to */
+	if (is_for_nobody(t)) {
 		smtp_give_up(s, t);
 		return S_READY;
 	}
 	s->current = NULL;
 	return send_plain(s, t, S_READY);
+}
+
+/* Of messages that may turn out to have been sent in vain, t's own included. */
+static uint64_t
+bytes_ahead(const struct smtp *s, const struct smtp_transaction *t)
+{
+	uint64_t n = t->m.size;
+
+	list_each (pos, &s->transactions) {
+		const struct smtp_transaction *other =
+		    list_item(pos, struct smtp_transaction, link);
+
+		if (other->chunked)
+			n += other->m.size;
+	}
+	return n;
+}
+
+/*
+ * Whether the recipients' answers come first: for a large message, which may be for nobody; for the
+ * first, because a host that hangs up on a MAIL or RCPT must not be asked whether it has taken the
+ * message; and in LMTP, which answers a chunk once for each of them (RFC 2033 4.2).
+ */
+static bool
+waits_for_rcpts(const struct smtp *s, const struct smtp_transaction *t)
+{
+	return t->rcpts_in_flight > 0 &&
+	       (!s->bdat_works || s->o.lmtp || bytes_ahead(s, t) > SMTP_AHEAD_BYTES);
+}
+
+/* RFC 3030 2: the chunk follows the command at once. */
+enum smtp_state
+smtp_send_bdat(struct smtp *s)
+{
+	struct smtp_transaction *t = s->current;
+
+	if (waits_for_rcpts(s, t))
+		return STAY;
+	if (is_for_nobody(t)) {
+		smtp_give_up(s, t);
+		return S_READY;
+	}
+	command_bdat(&s->out, t->m.size);
+	t->chunked = true;
+	return smtp_begin_body(s, t);
 }
 
 enum smtp_state
@@ -176,5 +248,6 @@ smtp_send_nothing(struct smtp *s)
 	note->e.benign = s->benign || s->farewell == NULL;
 	note->e.behind_dot = s->behind_dot;
 	note->e.tls_failed = s->tls_failed;
+	note->e.chunking_failed = s->chunking_failed;
 	return STAY;
 }

@@ -98,8 +98,9 @@ on_event(struct play *p, const struct smtp_event *e)
 			buf_addf(b, " taken=%zu", e->taken);
 		break;
 	case SMTP_CLOSE:
-		buf_addf(b, "close%s%s%s", e->benign ? " benign" : "",
-		    e->behind_dot ? " behind-dot" : "", e->tls_failed ? " tls-failed" : "");
+		buf_addf(b, "close%s%s%s%s", e->benign ? " benign" : "",
+		    e->behind_dot ? " behind-dot" : "", e->tls_failed ? " tls-failed" : "",
+		    e->chunking_failed ? " chunking-failed" : "");
 		break;
 	case SMTP_NONE:
 		bug("an event that is none");
@@ -359,6 +360,7 @@ add_mail(struct play *p, char *args)
 	if (strcmp(m->sender, "<>") == 0)
 		m->sender[0] = '\0';
 	m->m.reverse_path = m->sender;
+	m->m.verbatim = true;
 	add_recipients(p, m, dialogue_word(&args));
 	buf_init(&m->body, TEXT_MAX);
 	while (*(w = dialogue_word(&args)) != '\0' && strcmp(w, "=") != 0) {
@@ -366,6 +368,8 @@ add_mail(struct play *p, char *args)
 			m->m.eightbit = true;
 		else if (strcmp(w, "last-hop") == 0)
 			m->m.last_hop = true;
+		else if (strcmp(w, "foreign") == 0)
+			m->m.verbatim = false;
 		else if (strcmp(w, "fails") == 0)
 			m->fails = true;
 		else if (strcmp(w, "short") == 0)
@@ -519,7 +523,8 @@ dialogue_run(const char *path, size_t chunk, char *why, size_t size)
 	bool ok;
 
 	*p = (struct play){.path = path, .chunk = chunk, .why = why, .why_size = size};
-	p->options = (struct smtp_options){.helo = p->helo, .may_pipeline = true};
+	p->options =
+	    (struct smtp_options){.helo = p->helo, .may_pipeline = true, .may_chunk = true};
 	p->options.one_behind_dot = true;
 	str_copy(p->helo, sizeof(p->helo), "client.example");
 	buf_init(&p->server, TEXT_MAX);

@@ -65,6 +65,16 @@ set_tls(struct play *p, const char *w)
 		dialogue_fail(p, "TLS may or must, not \"%s\"", w);
 }
 
+static unsigned
+number(struct play *p, const char *w)
+{
+	uint64_t n = 0;
+
+	if (!str_u64(w, 1000, &n))
+		dialogue_fail(p, "not a number: %s", w);
+	return (unsigned)n;
+}
+
 void
 dialogue_option(struct play *p, char *args)
 {
@@ -74,6 +84,10 @@ dialogue_option(struct play *p, char *args)
 		p->options.lmtp = true;
 	else if (strcmp(w, "no-pipelining") == 0)
 		p->options.may_pipeline = false;
+	else if (strcmp(w, "no-chunking") == 0)
+		p->options.may_chunk = false;
+	else if (strcmp(w, "ahead") == 0)
+		p->options.ahead = number(p, dialogue_word(&args));
 	else if (strcmp(w, "not-behind-dot") == 0)
 		p->options.one_behind_dot = false;
 	else if (strcmp(w, "loop-ok") == 0)

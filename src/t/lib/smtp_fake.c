@@ -182,6 +182,22 @@ body_byte(struct talk *t, char c)
 	t->line_len = 0;
 }
 
+/* What the script has to say to its first byte. */
+static void
+begin_body(struct talk *t)
+{
+	const struct smtp_rule *r;
+
+	if (t->body_begun)
+		return;
+	t->body_begun = true;
+	r = smtp_script_find(&t->fake->script, "BODY", "", t->number);
+	if (r == NULL)
+		return;
+	talk_answer_by(t, r, "421 4.3.0 not now\r\n");
+	t->chunk_answered = true;
+}
+
 /* The body, its first dots taken away; the lone dot ends it. */
 static bool
 read_body(struct talk *t)
@@ -191,14 +207,7 @@ read_body(struct talk *t)
 
 	if (n == 0)
 		return false;
-	if (!t->body_begun) {
-		const struct smtp_rule *r =
-		    smtp_script_find(&t->fake->script, "BODY", "", t->number);
-
-		t->body_begun = true;
-		if (r != NULL)
-			talk_answer_by(t, r, "421 4.3.0 not now\r\n");
-	}
+	begin_body(t);
 	for (i = 0; i < n; i++) {
 		size_t left = n - i;
 
@@ -223,6 +232,8 @@ read_chunk(struct talk *t)
 {
 	size_t n = buf_len(&t->in) < t->chunk ? buf_len(&t->in) : t->chunk;
 
+	if (n > 0)
+		begin_body(t);
 	for (size_t i = 0; i < n; i++)
 		body_byte(t, buf_data(&t->in)[i]);
 	buf_consume(&t->in, n);

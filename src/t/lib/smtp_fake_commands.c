@@ -176,6 +176,8 @@ cmd_mail(struct talk *t, const char *arg)
 	}
 	if (!t->hello)
 		talk_complain(t, "MAIL before EHLO was accepted");
+	if (t->chunk_failed)
+		talk_complain(t, "MAIL behind a BDAT that was refused");
 	if (t->mail != NULL) {
 		talk_complain(t, "MAIL within a transaction");
 		talk_answer(t, "MAIL", address, "503 5.5.1 nested MAIL\r\n");
@@ -252,9 +254,12 @@ cmd_bdat(struct talk *t, const char *arg)
 		talk_complain(t, "BDAT was not offered");
 	if (end == arg || (*end != '\0' && !str_eqi(end, " LAST")))
 		talk_complain(t, "BDAT syntax: %s", arg);
-	if (t->reading != CHUNK && (t->mail == NULL || buf_len(&t->mail->body) == 0))
+	if (t->chunk_failed)
+		talk_complain(t, "BDAT behind one that was refused");
+	if (t->mail == NULL || buf_len(&t->mail->body) == 0)
 		start_body(t, CHUNK);
 	t->reading = CHUNK;
+	t->chunk_answered = false;
 	t->chunk = n;
 	t->chunk_last = *end != '\0';
 }
@@ -297,15 +302,22 @@ fake_end_of_data(struct talk *t)
 void
 fake_end_of_chunk(struct talk *t)
 {
-	if (t->chunk_last) {
-		fake_end_of_data(t);
-		return;
-	}
+	if (buf_len(&t->in) > 0 && !offers(t, "PIPELINING"))
+		talk_complain(t, "more behind a chunk, and PIPELINING was not offered");
 	t->reading = COMMANDS;
-	if (t->mail == NULL || t->mail->nrcpts == 0)
-		talk_answer(t, "BDAT", "", "503 5.5.1 no recipients\r\n");
-	else if (!talk_answer(t, "BDAT", "", "250 2.0.0 chunk taken\r\n"))
+	if (!t->chunk_answered && t->chunk_last) {
+		fake_end_of_data(t);
+	} else if (!t->chunk_answered) {
+		bool wanted = t->mail != NULL && t->mail->nrcpts > 0;
+
+		talk_answer(t, "BDAT", "",
+		    wanted ? "250 2.0.0 chunk taken\r\n" : "503 5.5.1 no recipients\r\n");
+	}
+	/* RFC 3030 2: "the resulting state is indeterminate" */
+	if (t->said != '2') {
 		fake_drop_mail(t);
+		t->chunk_failed = true;
+	}
 }
 
 /* --- TLS and AUTH --- */
@@ -442,8 +454,10 @@ fake_command(struct talk *t, const char *line)
 	else if (str_eqi(verb, "BDAT"))
 		cmd_bdat(t, arg);
 	else if (str_eqi(verb, "RSET")) {
-		if (talk_answer(t, "RSET", "", "250 2.0.0 reset\r\n"))
+		if (talk_answer(t, "RSET", "", "250 2.0.0 reset\r\n")) {
 			fake_drop_mail(t);
+			t->chunk_failed = false;
+		}
 	} else if (str_eqi(verb, "QUIT")) {
 		if (talk_answer(t, "QUIT", "", "221 2.0.0 bye\r\n"))
 			talk_hang_up(t);

@@ -34,7 +34,8 @@ struct talk { /* one connection */
 	enum reading reading;
 	bool body_begun;
 	size_t chunk; /* bytes of it still to come */
-	bool chunk_last;
+	bool chunk_last, chunk_answered; /* before its end */
+	bool chunk_failed; /* nothing but RSET will do (RFC 3030 2) */
 	size_t line_len; /* of the body's current line */
 	char last[4]; /* the body's last bytes, newest last */
 	struct fake_message *mail; /* the open transaction */
