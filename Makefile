@@ -118,6 +118,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c src/t/bench/sink_smtp.c src/t/bench/sink_tls.c \
 	src/t/bench/sink_client.c src/t/bench/sink_grey.c NSFAKE src/t/bench/nsfake.c \
+	FLOOR src/t/bench/floor.c FILL src/t/bench/fill.c \
 	MEASURE src/t/bench/measure.c src/t/bench/procs.c \
 	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
@@ -170,7 +171,7 @@ tests: $(BUILD)/sortie $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: confine privilege suites whole kill scarce kill-each power-cuts fuzz-smoke hardened
+run-check: tables confine privilege suites whole kill scarce kill-each power-cuts fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -242,15 +243,34 @@ confine: $(BUILD)/tries
 kill-test: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink
 
-# Figures; BENCHFLAGS as in src/t/bench/bench.c.
-bench: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/bench
-	$(BUILD)/bench $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake --tls $(BUILD)/sink $(BENCHFLAGS)
+# Every workload with every program that can be had: half an hour as root on an idle machine.
+# BENCHFLAGS='-w "a1k h1" -p "sortie postfix" -n 2' is some of it; see src/t/bench/run.sh.
+bench:
+	@CC="$(CC)" sh src/t/lib/deps.sh
+	@$(MAKE) -s -j $(J) bench-programs
+	@BUILD=$(BUILD) sh src/t/bench/run.sh $(BENCHFLAGS)
+
+bench-programs: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/floor $(BUILD)/fill \
+	$(BUILD)/slowsync.so $(BUILD)/measure
+
+# The benchmark's tables, from figures that were made up.
+tables:
+	@sh src/t/bench/report_test.sh
 
 WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
 TLSKIT = $(BUILD)/t/lib/certs.o $(BUILD)/t/lib/tls_server.o
 
 $(BUILD)/sink: $(OBJ_SINK) $(TLSKIT) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_SINK) $(TLSKIT) $(WHOLE) $(LIBS)
+
+$(BUILD)/floor: $(OBJ_FLOOR) $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_FLOOR) $(BUILD)/libsortie.a $(LIBS)
+
+$(BUILD)/fill: $(OBJ_FILL) $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_FILL) $(BUILD)/libsortie.a $(LIBS)
+
+$(BUILD)/slowsync.so: src/t/bench/slowsync.c
+	$(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -o $@ src/t/bench/slowsync.c
 
 $(BUILD)/check-whole: $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_PROGRAM) $(TLSKIT) $(WHOLE) $(LIBS) $(CHECK_LIBS)
@@ -374,6 +394,6 @@ clean:
 	rm -rf build sortie
 
 .PHONY: all install uninstall check run-check tests confine suites whole kill scarce power-cuts fault-program fault-resources \
-	fault-runners hardened privilege privilege-program interop kill-test bench demo check-asan check-ubsan \
+	fault-runners hardened privilege privilege-program interop kill-test bench bench-programs tables demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz fuzz-run afl \
 	fuzz-programs lint fmt-check clean

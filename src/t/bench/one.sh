@@ -87,26 +87,22 @@ measured() {
 }
 
 drain() {
-	until=$messages which=--until
+	until=$messages
 	case $WORKLOAD in
-	c) until=1000 ;; # one transaction a domain
-	e) until=750 which=--until-good ;;
+	c) until=$DOMAINS ;; # one transaction each
+	e) until=750 messages=750 ;; # at good addresses; the sink counts no others
 	esac
-	[ "$WORKLOAD" = e ] && messages=750
 	slow=
 	[ "$WORKLOAD" = k ] && slow="env LD_PRELOAD=$BUILD/slowsync.so SLOWSYNC_MS=5"
 	# shellcheck disable=SC2086
-	measured "$which" "$COUNT" "$until" "$OUT" -- $slow sh "$BENCH/step.sh" "$program" \
+	measured --until "$COUNT" "$until" "$OUT" -- $slow sh "$BENCH/step.sh" "$program" \
 		"$(own peer_drain)" "$messages"
 }
 
 submit() {
 	jobs=1
 	[ "$WORKLOAD" = h8 ] && jobs=8
-	{
-		printf 'From: <a@bench.example>\nTo: <r0@bench.example>\nSubject: bench\n\n'
-		yes 'This line is here to fill the message and is seventy octets in length.' | head -n 13
-	} > "$SIDE/message"
+	step message "$SIZE" > "$SIDE/message"
 	command=$(step peer_submit) || fail 'no command to submit with'
 	# shellcheck disable=SC2086
 	measured --times "$messages" --jobs $jobs --stdin "$SIDE/message" "$OUT" -- $command r0@bench.example

@@ -202,7 +202,7 @@ results() {
 		[ -s "$output/$plot.svg" ] || rm -f "$output/$plot.svg"
 	done
 	say
-	sed '/^$/,/^[0-9]* met/!d' "$output/table.txt"
+	sed '/^[0-9]* met, /q' "$output/table.txt"
 	echo "all of it is in $output"
 }
 
