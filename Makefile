@@ -28,7 +28,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # The sources, a layer a list, in reading order. No layer includes from one listed before it
 # (make lint checks that); all but main.c are linked into the tests as well.
 
-TOP = src/sortie.c src/sortie_start.c src/sortie_background.c src/privilege.c \
+TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program.c src/privilege.c \
 	src/options.c src/config.c src/config_keys.c \
 	src/config_value.c src/config_tls.c src/runner.c src/network.c src/submit.c \
 	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/queue.c \
@@ -104,15 +104,16 @@ CHECK_LIBS != pkg-config --libs check 2>/dev/null || echo -lcheck -lm -lpthread
 HARDEN != sh src/t/lib/features.sh --harden "$(CC)" "$(CFLAGS) $(LDFLAGS)"
 HARDEN_LINK != sh src/t/lib/features.sh --harden-link "$(CC)" "$(CFLAGS) $(LDFLAGS)"
 
-PATHS = -DSPOOLDIR='"$(SPOOLDIR)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DSORTIEUSER='"$(SORTIEUSER)"'
+PATHS = -DSPOOLDIR='"$(SPOOLDIR)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DSORTIEUSER='"$(SORTIEUSER)"' \
+	-DPROGRAM='"$(SBINDIR)/sortie"'
 COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES) $(CHECK_CFLAGS) \
 	$(PATHS) $(HARDEN) $(CFLAGS) -MMD -MP -c
 
 # For every source a rule that compiles it, and the lists OBJ_LIB, OBJ_TESTS, ...: rules.sh writes
 # them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
 RULES != sh src/t/lib/rules.sh $(BUILD) \
-	"$(CC) $(FEATURES) $(HARDEN) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR) $(SORTIEUSER)" \
-	MAIN src/main.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(LOCAL) $(NET) $(BASE) \
+	"$(CC) $(FEATURES) $(HARDEN) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR) $(SORTIEUSER) $(SBINDIR)" \
+	MAIN src/main.c FRONT src/front.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(LOCAL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c src/t/fuzz/slow_input.c \
 	REPLAY src/t/fuzz/replay.c LIBFUZZER src/t/fuzz/libfuzzer.c SOCKET src/t/fuzz/socket.c \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
@@ -134,7 +135,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	EACH src/t/fault/kill_each.c src/t/fault/errors.c CUT src/t/fault/cut.c src/t/fault/record.c \
 	DISK src/t/fault/disk.c src/t/fault/disk_states.c
 
-all: sortie
+all: sortie $(BUILD)/sendmail
 
 include $(BUILD)/rules.mk
 
@@ -143,6 +144,10 @@ sortie: $(BUILD)/sortie
 
 $(BUILD)/sortie: $(OBJ_MAIN) $(BUILD)/libsortie.a
 	$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $@ $(OBJ_MAIN) $(BUILD)/libsortie.a $(LIBS)
+
+# Of the library only what taking mail in needs, so no OpenSSL: make hardened looks.
+$(BUILD)/sendmail: $(OBJ_FRONT) $(BUILD)/libsortie.a
+	$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $@ $(OBJ_FRONT) $(BUILD)/libsortie.a
 
 $(BUILD)/libsortie.a: $(OBJ_LIB) $(OBJ_CRYPTO)
 	rm -f $@

@@ -375,6 +375,23 @@ parse_letters(struct parse *p, int argc, char **argv, int *i)
 	return true;
 }
 
+/* --deliver=ID, --deliver-for=UID: for ourselves, and for no one else. */
+static bool
+take_deliver(struct parse *p, const char *arg)
+{
+	uint64_t uid = 0;
+
+	p->o->mode = MODE_DELIVER;
+	if (str_starts(arg, "=")) {
+		p->o->id = arg + 1;
+		return true;
+	}
+	if (!str_starts(arg, "-for=") || !str_u64(arg + strlen("-for="), INT64_MAX, &uid))
+		return usage(p, "--deliver%s: what is to be delivered?", arg);
+	p->o->uid = (long long)uid;
+	return true;
+}
+
 static bool
 parse_argument(struct parse *p, int argc, char **argv, int *i)
 {
@@ -384,6 +401,8 @@ parse_argument(struct parse *p, int argc, char **argv, int *i)
 		p->o->mode = MODE_VERSION;
 		return true;
 	}
+	if (str_starts(s, "--deliver"))
+		return take_deliver(p, s + strlen("--deliver"));
 	if (s[1] == '-' || s[1] == '\0')
 		return usage(p, "%s: unknown option; see sendmail's, or --version", s);
 	return parse_letters(p, argc, argv, i);

@@ -18,6 +18,7 @@ enum mode {
 	MODE_HOSTSTAT, /* -bh, hoststat */
 	MODE_PURGESTAT, /* -bH, purgestat */
 	MODE_VERSION, /* --version, a lone -V */
+	MODE_DELIVER, /* --deliver, --deliver-for: what another process of ours has queued (front.c) */
 };
 
 enum delivery { DELIVER_BACKGROUND, DELIVER_NOW, DELIVER_QUEUE };
@@ -40,6 +41,8 @@ struct options { /* points into argv */
 	    as_caller; /* -C, -d, a setting that is not for everybody: with the caller's rights alone */
 	bool daemon; /* -bd, -bD: QUEUE, resident; five minutes unless -qTIME says otherwise */
 	enum delivery delivery;
+	const char *id; /* DELIVER: one message; NULL: all of uid's */
+	long long uid;
 	int64_t interval_s; /* -q5m; 0: one pass */
 	struct queue_filter *filters;
 	size_t nfilters;

@@ -74,8 +74,8 @@ privilege_caller(void)
 	return the.known ? the.caller.uid : getuid();
 }
 
-static bool
-is_set_id(void)
+bool
+privilege_is_set_id(void)
 {
 	return the.known &&
 	       (the.caller.uid != the.program.uid || the.caller.gid != the.program.gid);
@@ -135,7 +135,7 @@ privilege_as_caller(char *why, size_t whysize)
 {
 	const struct failure f = {why, whysize};
 
-	return is_set_id() ? become(&the.caller, &f) : 0;
+	return privilege_is_set_id() ? become(&the.caller, &f) : 0;
 }
 
 int
@@ -143,7 +143,7 @@ privilege_as_program(char *why, size_t whysize)
 {
 	const struct failure f = {why, whysize};
 
-	if (!is_set_id() || the.caller.uid == 0)
+	if (!privilege_is_set_id() || the.caller.uid == 0)
 		return 0;
 	if (the.program.uid == 0)
 		return fail(&f, 0,

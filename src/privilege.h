@@ -23,6 +23,8 @@
 /* Remembers the caller. Without it (tests) the caller is whoever the process is. */
 void privilege_begin(void);
 uid_t privilege_caller(void);
+/* Whether the program's file gave us ids that the caller has not; whatever has been given up since. */
+bool privilege_is_set_id(void);
 
 /* For a file of the caller's own choice: all ids become the caller's. */
 int privilege_as_caller(char *why, size_t whysize);

@@ -6,8 +6,8 @@ BEGIN {
 	never = "strcpy strcat sprintf vsprintf gets atoi atol strtok alloca system popen " \
 		"getaddrinfo gethostbyname gethostbyaddr getnameinfo setlocale res_init res_query " \
 		"res_search waitpid wait tmpnam mktemp"
-	some["src/(submit|sortie|privilege)[a-z_]*\\.c|src/local/.*"] = "getpwnam getpwuid getpwent"
-	some["src/(submit|sortie|main)[a-z_]*\\.c|src/(auth_command|helper|keeper)\\.c|src/local/.*|src/t/.*"] = "fork"
+	some["src/(submit|sortie|privilege|deliver)[a-z_]*\\.c|src/local/.*"] = "getpwnam getpwuid getpwent"
+	some["src/(background|front|auth_command|helper|keeper)\\.c|src/local/.*|src/t/.*"] = "fork"
 	split(never, w, " ")
 	for (i in w)
 		ban[w[i]] = "^$"
@@ -24,7 +24,7 @@ BEGIN {
 	ban["nanosleep"] = "^src/t/(kill/|lib/whole\\.c)"
 	# Tests may wait for the processes they made; auth_command.c and helper.c only ask (WNOHANG);
 	# children of the local helper have ended by then.
-	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|helper\\.c|keeper\\.c|local/serve\\.c)"
+	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|front\\.c|helper\\.c|keeper\\.c|local/serve\\.c)"
 	ban["wait"] = "^src/t/.*"
 }
 

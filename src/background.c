@@ -1,33 +1,26 @@
 /*
- * sortie_background.c: delivery in the background, by a child that is nobody's business any more.
+ * background.c: delivery in the background, by a child that is nobody's business any more.
  */
-#include "sortie_background.h"
+#include "background.h"
 
 #include <sys/types.h>
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/log.h"
-#include "runner.h"
 
 /*
- * The background child delivers mail of its own user until none is left. It is detached before the
- * parent exits, so that whoever waits for the parent's pipes or terminal is not kept waiting.
+ * The child is detached before the parent exits, so that whoever waits for the parent's pipes or
+ * terminal is not kept waiting. Its working directory stays for the moment: names in a configuration
+ * that is read again may be relative to it.
  */
 static void
-deliver_as_child(struct spool *sp, struct config *config, long long uid, int lock)
+start_child(long long uid, int lock, background_fn *deliver, void *ctx)
 {
-	struct runner_options o = {
-	    .kind = RUNNER_USER,
-	    .spool = sp,
-	    .config = config,
-	    .uid = uid,
-	    .lock = lock,
-	};
 	int ready[2];
 	pid_t pid;
 	char c;
@@ -38,14 +31,13 @@ deliver_as_child(struct spool *sp, struct config *config, long long uid, int loc
 	fflush(stderr);
 	if ((pid = fork()) == 0) {
 		setsid();
-		if (chdir("/") != 0)
-			log_warn("cannot change to /: %s", strerror(errno));
 		descriptors_to_null(false);
 		/* whoever reads the other end of a pipe that the caller had open would wait for us */
 		descriptors_close(ready[1], true);
 		close(ready[1]); /* the parent may go */
 		log_verbose(false);
-		_exit(runner_run(&o));
+		deliver(ctx, uid, lock);
+		_exit(EX_OK);
 	}
 	close(ready[1]);
 	if (pid > 0)
@@ -55,7 +47,7 @@ deliver_as_child(struct spool *sp, struct config *config, long long uid, int loc
 }
 
 void
-sortie_deliver_in_background(struct spool *sp, struct config *config, long long uid)
+background_deliver(struct spool *sp, long long uid, background_fn *deliver, void *ctx)
 {
 	char name[32];
 	int lock;
@@ -70,6 +62,6 @@ sortie_deliver_in_background(struct spool *sp, struct config *config, long long 
 		spool_wake(sp);
 		return;
 	}
-	deliver_as_child(sp, config, uid, lock);
+	start_child(uid, lock, deliver, ctx);
 	spool_unlock(&lock); /* the child's copy holds */
 }

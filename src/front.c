@@ -1,0 +1,172 @@
+/*
+ * front.c: the sendmail command without what delivers. It takes mail in and shows the queue by itself;
+ * for all else it starts the whole program, which may load what it likes.
+ *
+ * Loading and initialising OpenSSL takes longer than everything that a submission does, syncs included.
+ */
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "deliver.h"
+#include "privilege.h"
+#include "sortie.h"
+
+#ifndef PROGRAM
+#define PROGRAM "/usr/local/sbin/sortie"
+#endif
+
+extern char **environ;
+
+/*
+ * The whole program. Where our file's set-id bits gave us rights it is the one that was installed, and
+ * no other: the caller may have linked that file to a place of his. Without them we have nothing that he
+ * has not, and it is the one beside us, so that what has just been built works where it was built.
+ */
+static const char *
+whole_program(void)
+{
+	static const char name[] = "sortie";
+	static char path[PATH_MAX];
+	ssize_t n;
+
+	if (privilege_is_set_id())
+		return PROGRAM;
+	n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	if (n <= 0)
+		return PROGRAM;
+	memcpy(path + n, name, sizeof(name));
+	return access(path, X_OK) == 0 ? path : PROGRAM;
+}
+
+int
+deliver_exec(char **argv)
+{
+	const char *whole = whole_program();
+
+	execve(whole, argv, environ);
+	fprintf(stderr, "sortie: %s: %s\n", whole, strerror(errno));
+	return EX_OSFILE;
+}
+
+int
+deliver_run(struct program *p)
+{
+	(void)p;
+	bug("delivery by a program that cannot");
+}
+
+/*
+ * The whole program with the configuration and the rights that the caller's options have given us; it
+ * lets only root and the spool's owner have this. Comes back only when it cannot be started.
+ */
+static void
+exec_whole(const struct options *o, char *what)
+{
+	char name[] = "sortie", verbose[] = "-v", rights[] = "-d", conf[] = "-C";
+	char *argv[8] = {name, what};
+	size_t n = 2;
+
+	if (o->verbose)
+		argv[n++] = verbose;
+	if (o->as_caller)
+		argv[n++] = rights;
+	if (o->config != NULL) {
+		argv[n++] = conf;
+		argv[n++] = (char *)(uintptr_t)o->config;
+	}
+	execve(whole_program(), argv, environ);
+	log_warn("%s: %s; the message waits for a queue run", whole_program(), strerror(errno));
+}
+
+/* --- in the foreground -------------------------------------------------------------------- */
+
+static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP};
+enum { NSIGNALS = sizeof(passed_on) / sizeof(passed_on[0]) };
+static pid_t child;
+
+static void
+pass_on(int sig)
+{
+	int saved = errno;
+
+	kill(child, sig);
+	errno = saved;
+}
+
+static void
+wait_for_child(void)
+{
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sigemptyset(&sa.sa_mask);
+	sa.sa_handler = pass_on;
+	for (size_t i = 0; i < NSIGNALS; i++)
+		sigaction(passed_on[i], &sa, NULL);
+	while (waitpid(child, NULL, 0) == -1 && errno == EINTR)
+		;
+}
+
+/*
+ * Signals come to us, who pass them on: a terminal would send them to both, and two mean more than one.
+ * So the child leaves our session. What its end was is nothing that our caller has asked for.
+ */
+void
+deliver_one(struct program *p, const char *id)
+{
+	char what[sizeof("--deliver=") + ENVELOPE_ID_MAX];
+
+	snprintf(what, sizeof(what), "--deliver=%s", id);
+	fflush(stdout);
+	fflush(stderr);
+	if ((child = fork()) == 0) {
+		setsid();
+		exec_whole(&p->options, what);
+		_exit(EX_OSFILE);
+	}
+	if (child == -1)
+		log_warn("fork: %s; the message waits for a queue run", strerror(errno));
+	else
+		wait_for_child();
+}
+
+/* --- in the background -------------------------------------------------------------------- */
+
+/* The lock goes along, so that nobody else begins before the whole program has come to taking it. */
+static void
+exec_for_user(void *ctx, long long uid, int lock)
+{
+	const struct program *p = ctx;
+	char what[64];
+
+	snprintf(what, sizeof(what), "--deliver-for=%lld", uid);
+	fcntl(lock, F_SETFD, 0);
+	exec_whole(&p->options, what);
+}
+
+void
+deliver_in_background(struct program *p, long long uid)
+{
+	background_deliver(p->spool, uid, exec_for_user, p);
+}
+
+int
+main(int argc, char **argv)
+{
+	sortie_safe_start();
+	return sortie_run(argc, argv);
+}

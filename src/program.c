@@ -1,0 +1,100 @@
+/*
+ * program.c: one command: its rights, its configuration, its log.
+ */
+#include "program.h"
+
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/descriptors.h"
+#include "base/log.h"
+#include "privilege.h"
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc/sortie"
+#endif
+
+int
+program_complain(int rc, const char *why)
+{
+	fprintf(stderr, "sortie: %s\n", why);
+	return rc;
+}
+
+bool
+program_may_see_all(const struct program *p)
+{
+	struct stat st;
+
+	uid_t uid = privilege_caller();
+
+	return uid == 0 || (stat(p->config.spool, &st) == 0 && st.st_uid == uid);
+}
+
+/* A log that cannot be opened (a full disk, a folder missing) is nothing to stop the mail for. */
+void
+program_open_log(const char *where)
+{
+	int error;
+
+	if (log_open(where, "sortie") == 0)
+		return;
+	error = errno;
+	log_open("syslog", "sortie");
+	log_warn("log %s: %s; syslog is used instead", where, strerror(error));
+}
+
+int
+program_read_config(struct program *p)
+{
+	const char *path = p->options.config;
+	bool missing_ok = path == NULL;
+	int rc;
+
+	if (path == NULL)
+		path = SYSCONFDIR "/sortie.conf";
+	config_init(&p->config);
+	rc = config_read(&p->config, path, missing_ok, p->why, sizeof(p->why));
+	if (rc != EX_OK)
+		return rc;
+	if (missing_ok &&
+	    p->config.auth == NULL) { /* a file of the machine's: not with somebody's own -C */
+		p->config.auth = xstrdup(SYSCONFDIR "/auth");
+		p->config.auth_missing_ok = true;
+	}
+	return EX_OK;
+}
+
+/* Those of the program's own user or, for what the caller has chosen, his. */
+int
+program_take_rights(struct program *p)
+{
+	int rc;
+
+	if (p->options.as_caller)
+		rc = privilege_as_caller(p->why, sizeof(p->why));
+	else
+		rc = privilege_as_program(p->why, sizeof(p->why));
+	if (rc == -1)
+		return EX_OSERR;
+	/* The caller's working directory is none of ours, nor may we have the right to be there. */
+	if (p->options.config == NULL && chdir("/") == -1)
+		log_warn("cannot change to /: %s", strerror(errno));
+	if ((rc = program_read_config(p)) != EX_OK)
+		return rc;
+	if (privilege_as_owner(
+		p->config.spool, p->options.config == NULL, p->why, sizeof(p->why)) == -1)
+		return EX_OSERR;
+	/* What root had open is not for whoever takes over a run that is not root's any more. */
+	if (privilege_caller() == 0 && geteuid() != 0)
+		descriptors_close(-1, true);
+	program_open_log(p->config.log);
+	return EX_OK;
+}

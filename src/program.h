@@ -1,0 +1,36 @@
+/*
+ * program.h: one command: its options, its configuration, its rights, its spool. What sortie.c decides
+ * and deliver.h carries out.
+ */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "options.h"
+#include "spool/spool.h"
+
+struct program {
+	struct options options;
+	struct config config;
+	struct spool *spool;
+	char why[512]; /* one line: what went wrong */
+};
+
+/* Every error is one line on stderr: what, where, what to do. Returns rc. */
+int program_complain(int rc, const char *why);
+
+/* The rights, the configuration, the log, in the one order that is safe (privilege.h). EX_OK, or a
+ * sysexits(3) code and p->why. */
+int program_take_rights(struct program *p);
+
+/* The configuration alone; EX_OK, or EX_CONFIG and p->why. */
+int program_read_config(struct program *p);
+/* To be called when we have become whoever we become: the log is to be his. */
+void program_open_log(const char *where);
+
+/* Whether the caller is root or the spool's owner. */
+bool program_may_see_all(const struct program *p);
+
+#endif
