@@ -17,6 +17,7 @@ static void
 peer_free(struct peers *p, struct peer *peer)
 {
 	map_remove(&p->by_name, &peer->node);
+	free(peer->why);
 	free(peer->name);
 	free(peer);
 }

@@ -19,7 +19,7 @@ struct peer {
 	bool dead; /* could not be reached in this pass */
 	bool in_clear; /* TLS came to nothing there in this pass */
 	bool no_chunking; /* nor did BDAT */
-	struct verdict why; /* ... because */
+	struct verdict *why; /* ... because; NULL: never dead */
 };
 
 struct peers { /* all of them, by name */

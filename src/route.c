@@ -179,8 +179,8 @@ end_with(struct route *rt, struct verdict v)
 {
 	if (rt->from_config)
 		v.fate = FATE_RETRY;
-	if (v.fate == FATE_FAIL || rt->verdict.enhanced[0] == '\0')
-		rt->verdict = v;
+	if (v.fate == FATE_FAIL || rt->verdict == NULL)
+		verdict_keep(&rt->verdict, &v);
 	rt->over = v.fate == FATE_FAIL;
 }
 
@@ -195,11 +195,13 @@ route_note_config(struct route *rt, const struct leg *l, const char *what)
 void
 route_note_temporary(struct route *rt, const struct dns_answer *a)
 {
+	struct verdict v = verdict_make(FATE_RETRY, SCOPE_ROUTE, "4.4.3", "looking up the route",
+	    "name server trouble with %s: %s", a->name, a->why);
+
 	rt->asked_no_server = a->no_server && (!rt->temporary || rt->asked_no_server);
 	rt->temporary = true;
-	rt->verdict = verdict_make(FATE_RETRY, SCOPE_ROUTE, "4.4.3", "looking up the route",
-	    "name server trouble with %s: %s", a->name, a->why);
-	rt->verdict.no_attempt = rt->asked_no_server;
+	v.no_attempt = rt->asked_no_server;
+	verdict_keep(&rt->verdict, &v);
 }
 
 void
@@ -213,7 +215,7 @@ route_fail(struct route *rt, const char *enhanced, const char *what)
 static void
 judge_no_hops(struct route *rt)
 {
-	if (rt->verdict.enhanced[0] != '\0')
+	if (rt->verdict != NULL)
 		return;
 	if (rt->looped)
 		route_fail(rt, "5.4.6", "mail for this domain loops back to this machine");
@@ -331,8 +333,10 @@ add_domain(struct route *rt, const char *domain)
 	struct leg *l;
 
 	if (is_ours(rt->router, domain)) {
-		rt->verdict = verdict_make(FATE_RETRY, SCOPE_ROUTE, "4.3.5", "finding the route",
-		    "no local delivery configured");
+		struct verdict v = verdict_make(FATE_RETRY, SCOPE_ROUTE, "4.3.5",
+		    "finding the route", "no local delivery configured");
+
+		verdict_keep(&rt->verdict, &v);
 		return;
 	}
 	if ((l = literal_leg(rt, domain)) == NULL)
@@ -384,6 +388,7 @@ route_close(struct route **rt)
 		free(r->hops[i]);
 	}
 	free(r->hops);
+	free(r->verdict);
 	free(r->domain);
 	free(r);
 	*rt = NULL;
@@ -412,5 +417,5 @@ route_nhops(const struct route *rt)
 const struct verdict *
 route_verdict(const struct route *rt)
 {
-	return &rt->verdict;
+	return rt->verdict;
 }

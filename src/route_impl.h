@@ -63,7 +63,7 @@ struct route {
 	bool temporary; /* some lookup failed */
 	bool asked_no_server; /* ... because no nameserver answered; all that failed did so */
 	bool looped, refused;
-	struct verdict verdict;
+	struct verdict *verdict; /* why there is no hop, or no further one; NULL: not known */
 };
 
 /* route.c */

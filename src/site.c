@@ -5,6 +5,7 @@
 #include "site_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "dial.h"
@@ -59,6 +60,7 @@ site_free(struct site *s)
 {
 	struct sites *ss = s->sites;
 
+	site_not_ahead(s);
 	timer_disarm(ss->reactor, &s->idle);
 	task_cancel(&s->task);
 	list_remove(&s->in_line);
@@ -68,9 +70,7 @@ site_free(struct site *s)
 	map_remove(&ss->by_key, &s->node);
 	route_close(&s->route);
 	free(s->hops);
-	free(s->key);
-	free(s->sender);
-	free(s->domain);
+	free(s->why);
 	free(s->why_relay);
 	free(s);
 }
@@ -100,6 +100,8 @@ have_route(struct site *s)
 	const struct hop *h;
 	enum route_state state;
 
+	if (s->route == NULL && !site_may_look(s))
+		return false;
 	if (s->route == NULL)
 		s->route = route_open(s->sites->router, s->sender, s->domain, on_route, s);
 	state = route_hop(s->route, 0, &h);
@@ -108,9 +110,10 @@ have_route(struct site *s)
 	if (state == ROUTE_END) {
 		site_set_why(s, route_verdict(s->route), NULL);
 		/* the DNS will say so again, from memory: sites that are none need none */
-		s->parked = s->why.fate != FATE_FAIL;
+		s->parked = s->why->fate != FATE_FAIL;
 		site_settle_waiting(s);
 		route_close(&s->route);
+		site_not_ahead(s);
 	}
 	return state == ROUTE_HOP;
 }
@@ -155,6 +158,7 @@ sites_new(struct reactor *r, struct router *router, const struct sites_options *
 	list_init(&ss->all);
 	list_init(&ss->starving);
 	list_init(&ss->hungry);
+	list_init(&ss->unrouted);
 	list_init(&ss->idling);
 	task_init(&ss->feed, sites_feed, ss);
 	peers_init(&ss->peers);
@@ -209,12 +213,13 @@ sites_new_pass(struct sites *ss)
 static struct site *
 site_new(struct sites *ss, const char *key, const char *sender, const char *domain)
 {
-	struct site *s = xcalloc(1, sizeof(*s));
+	size_t nkey = strlen(key) + 1, nsender = strlen(sender) + 1, ndomain = strlen(domain) + 1;
+	struct site *s = xcalloc(1, sizeof(*s) + nkey + nsender + ndomain);
 
 	s->sites = ss;
-	s->key = xstrdup(key);
-	s->sender = xstrdup(sender);
-	s->domain = xstrdup(domain);
+	s->key = memcpy(s->names, key, nkey);
+	s->sender = memcpy(s->names + nkey, sender, nsender);
+	s->domain = memcpy(s->names + nkey + nsender, domain, ndomain);
 	s->ceiling = ss->options.sessions_per_site;
 	list_init(&s->waiting);
 	list_init(&s->sessions);

@@ -74,11 +74,11 @@ only_v6_is_missing(struct site *s)
 void
 site_park(struct site *s)
 {
-	if (s->why.no_attempt && s->route != NULL && route_nhops(s->route) > 0 &&
+	if (s->why->no_attempt && s->route != NULL && route_nhops(s->route) > 0 &&
 	    only_v6_is_missing(s))
-		s->why.no_attempt = false;
+		s->why->no_attempt = false;
 	if (!s->parked)
-		log_info("%s: nothing more is tried there in this pass: %s", s->key, s->why.text);
+		log_info("%s: nothing more is tried there in this pass: %s", s->key, s->why->text);
 	s->parked = true;
 	s->has_winner = false;
 	site_wake(s);
@@ -87,7 +87,7 @@ site_park(struct site *s)
 void
 site_set_why(struct site *s, const struct verdict *v, const char *relay)
 {
-	s->why = *v;
+	verdict_keep(&s->why, v);
 	free(s->why_relay);
 	s->why_relay = relay != NULL ? xstrdup(relay) : NULL;
 }
@@ -96,7 +96,7 @@ site_set_why(struct site *s, const struct verdict *v, const char *relay)
 void
 site_note_why(struct site *s, const struct verdict *v, const char *relay)
 {
-	if (!v->no_attempt || s->why.enhanced[0] == '\0' || s->why.no_attempt)
+	if (!v->no_attempt || s->why == NULL || s->why->no_attempt)
 		site_set_why(s, v, relay);
 }
 

@@ -39,7 +39,7 @@ struct site {
 	struct map_node node;
 	struct list link; /* all of sites */
 	struct sites *sites;
-	char *key, *sender, *domain;
+	const char *key, *sender, *domain; /* in `names` */
 	struct list waiting;
 	size_t nwaiting;
 	struct list sessions, openings;
@@ -54,7 +54,7 @@ struct site {
 	bool learned; /* something worth keeping for the pass */
 	bool parked, no_dot_ahead;
 	size_t rcpts_max; /* the host takes no more in one transaction; 0: not known */
-	struct verdict why; /* the last trouble; parked: the reason */
+	struct verdict *why; /* the last trouble, NULL: none; parked: the reason */
 	char *why_relay; /* the host it was with, as job.relay; NULL: none was reached */
 	struct task task;
 	struct timer idle;
@@ -62,6 +62,8 @@ struct site {
 	struct list in_line; /* on *line: wants a connection, and there are too many in all */
 	struct list *line;
 	struct list idling; /* on sites->idling: may have sessions without work */
+	bool ahead; /* has a route, or looks for one, and no connection yet */
+	char names[];
 };
 
 struct sites {
@@ -71,6 +73,8 @@ struct sites {
 	struct map by_key;
 	struct list all, idling;
 	struct list starving, hungry; /* have to wait: without any connection; for more of them */
+	struct list unrouted; /* ... before anybody looks where they are */
+	unsigned ahead; /* sites that are `ahead` */
 	struct task feed; /* connections for those */
 	struct peers peers;
 	unsigned open; /* sessions and openings */
@@ -110,6 +114,9 @@ void site_went_well(struct site *s); /* a message was answered */
 void site_open_session(struct site *s);
 void site_opening_free(struct opening *o); /* cancels it, too */
 
+/* site_lines.c: looking where it is */
+bool site_may_look(struct site *s); /* false: it stands in line for that */
+void site_not_ahead(struct site *s); /* it has a connection, or needs none any more */
 /* site_lines.c: connections at all */
 bool site_must_wait(const struct site *s);
 void site_stand_in_line(struct site *s);

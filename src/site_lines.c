@@ -2,6 +2,8 @@
  * site_lines.c: who has to wait when connections are short, in all or to one address, and who is
  * next when one ends.
  *
+ * Looking up where a site is takes time and memory: it is done while it waits for a connection, for
+ * some of those that wait, and the others (unrouted) come after them.
  * Sites without any connection (starving) come before those that want more (hungry), each line in
  * order. Whoever waits makes the sessions without work close, and those with work give way after
  * their share.
@@ -10,7 +12,51 @@
 
 #include "session.h"
 
-enum { TURN_MESSAGES = 100 }; /* a connection that others wait for is given up after so many */
+enum {
+	TURN_MESSAGES = 100, /* a connection that others wait for is given up after so many */
+	AHEAD_MIN =
+	    100, /* routes known or looked for ahead of connections, if there are fewer sessions */
+};
+
+/* --- looking where a site is -------------------------------------------------------------- */
+
+static unsigned
+ahead_max(const struct sites *ss)
+{
+	return ss->options.sessions > AHEAD_MIN ? ss->options.sessions : AHEAD_MIN;
+}
+
+bool
+site_may_look(struct site *s)
+{
+	struct sites *ss = s->sites;
+
+	if (ss->ahead >= ahead_max(ss)) {
+		s->line = &ss->unrouted;
+		if (!list_linked(&s->in_line))
+			list_add_tail(s->line, &s->in_line);
+		return false;
+	}
+	list_remove(&s->in_line);
+	s->ahead = true;
+	ss->ahead++;
+	return true;
+}
+
+void
+site_not_ahead(struct site *s)
+{
+	struct sites *ss = s->sites;
+
+	if (!s->ahead)
+		return;
+	s->ahead = false;
+	ss->ahead--;
+	if (!list_empty(&ss->unrouted))
+		task_queue(ss->reactor, &ss->feed);
+}
+
+/* --- connections at all ------------------------------------------------------------------- */
 
 /* Whether a site has to leave the next connection to others. */
 bool
@@ -57,6 +103,16 @@ sites_leave(struct sites *ss)
 		task_queue(ss->reactor, &ss->feed);
 }
 
+static void
+go_on(struct list *line)
+{
+	struct site *s = list_item(line->next, struct site, in_line);
+
+	list_remove(&s->in_line);
+	task_cancel(&s->task);
+	site_run(s);
+}
+
 /* Connections have ended: those sites that had to wait for one go on, in order. */
 void
 sites_feed(void *ctx)
@@ -65,16 +121,16 @@ sites_feed(void *ctx)
 
 	while (ss->open < ss->options.sessions) {
 		struct list *line = list_empty(&ss->starving) ? &ss->hungry : &ss->starving;
-		struct site *s;
 
 		if (list_empty(line))
 			break;
-		s = list_item(line->next, struct site, in_line);
-		list_remove(&s->in_line);
-		task_cancel(&s->task);
-		site_run(s);
+		go_on(line);
 	}
+	while (ss->ahead < ahead_max(ss) && !list_empty(&ss->unrouted))
+		go_on(&ss->unrouted);
 }
+
+/* --- connections to one address ----------------------------------------------------------- */
 
 /* Until a connection to the address ends. */
 void

@@ -61,7 +61,7 @@ hop_usable(
 		return false;
 	p = peers_get(&s->sites->peers, h->peer);
 	if (p->dead && site_sessions_on(s, i) == 0) {
-		site_note_why(s, &p->why, NULL);
+		site_note_why(s, p->why, NULL);
 		*site_health(s, i) = HOP_FAILED;
 		return false;
 	}
@@ -118,7 +118,7 @@ on_failed(void *ctx, size_t index, const struct verdict *v)
 	release(o, index);
 	if (p->open == 0) {
 		p->dead = true;
-		p->why = *v;
+		verdict_keep(&p->why, v);
 	}
 	if (!v->no_attempt) /* IPv6 addresses on a machine without IPv6 are no news */
 		log_info("%s: %s", o->site->key, v->text);
@@ -174,5 +174,6 @@ site_open_session(struct site *s)
 	list_add_tail(&s->openings, &o->link);
 	s->nopenings++;
 	s->sites->open++;
+	site_not_ahead(s);
 	o->dial = dial_start(s->sites->reactor, &d, &dial_ops, o);
 }

@@ -64,7 +64,7 @@ site_settle_waiting(struct site *s)
 		j->relay = s->why_relay;
 		j->begun_ms = j->setup_ms = 0;
 		if (j->ops->begin(j) == JOB_GO)
-			settle_rest(j, &s->why);
+			settle_rest(j, s->why);
 		site_job_done(s, j);
 	}
 }

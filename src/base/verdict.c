@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/str.h"
 #include "base/verdict.h"
 
@@ -76,6 +77,14 @@ verdict_make(
 		raw[0] = '\0';
 	str_clean(v.text, sizeof(v.text), raw, strlen(raw));
 	return v;
+}
+
+void
+verdict_keep(struct verdict **to, const struct verdict *v)
+{
+	if (*to == NULL)
+		*to = xmalloc(sizeof(**to));
+	**to = *v;
 }
 
 const char *

@@ -52,6 +52,10 @@ enum action verdict_action(const struct verdict *v, bool hops_left);
 struct verdict verdict_make(enum fate fate, enum scope scope, const char *enhanced,
     const char *doing, const char *fmt, ...) LOG_PRINTF(5, 6);
 
+/* A copy in *to, which is NULL or has an earlier one: the places where there may be trouble are many,
+ * and those where there is some few. Freed with free(3). */
+void verdict_keep(struct verdict **to, const struct verdict *v);
+
 /* "451 4.7.1 greylisted" / "4.4.1 connection refused": as spool, log and mailq show it. */
 const char *verdict_line(const struct verdict *v, char *dst, size_t size);
 

@@ -51,7 +51,8 @@ struct dns_question {
 	int64_t until_ms;
 	uint16_t type;
 	const char *name; /* within key */
-	struct dns_outcome outcome;
+	struct dns_outcome outcome; /* its why is `why`, or a constant */
+	char *why; /* NULL: there was no trouble */
 	char key[]; /* "15 example.org" */
 };
 
@@ -86,6 +87,7 @@ new_question(struct dns *d, const char *key, uint16_t type)
 	qn->name = strchr(qn->key, ' ') + 1;
 	qn->dns = d;
 	qn->type = type;
+	qn->outcome.why = "";
 	list_init(&qn->link);
 	list_init(&qn->lookups);
 	return qn;
@@ -113,7 +115,9 @@ static void
 forget_outcome(struct dns_question *qn)
 {
 	free(qn->outcome.records);
-	memset(&qn->outcome, 0, sizeof(qn->outcome));
+	free(qn->why);
+	qn->why = NULL;
+	qn->outcome = (struct dns_outcome){.why = ""};
 }
 
 static void
@@ -210,6 +214,8 @@ on_outcome(void *ctx, const struct dns_outcome *o)
 	uint32_t ttl = o->status == DNS_TEMPORARY ? FAILURE_TTL_S : o->ttl;
 
 	qn->outcome = *o;
+	if (o->why[0] != '\0')
+		qn->outcome.why = qn->why = xstrdup(o->why);
 	qn->until_ms = reactor_now(d->r) + (int64_t)ttl * 1000;
 	learn(qn);
 	d->in_flight--;
@@ -439,7 +445,7 @@ impossible(struct dns *d, const char *key, uint16_t type)
 	struct dns_question *qn = new_question(d, key, type);
 
 	qn->outcome.status = DNS_NXDOMAIN;
-	str_copy(qn->outcome.why, sizeof(qn->outcome.why), "not a domain name");
+	qn->outcome.why = "not a domain name";
 	settle(qn);
 	return qn;
 }

@@ -33,8 +33,7 @@ struct dns_record {
 	uint16_t type;
 	uint32_t ttl; /* seconds, already bounded */
 	uint16_t preference; /* MX */
-	char name
-	    [DNS_NAME_MAX]; /* MX exchange, lower case, no trailing dot; "" is the root (null MX) */
+	const char *name; /* MX exchange, lower case, no trailing dot; "" is the root (null MX) */
 	union {
 		struct in_addr a;
 		struct in6_addr aaaa;

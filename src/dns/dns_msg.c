@@ -314,17 +314,23 @@ owner_is(const struct packet *p, const struct rr *rr, const char *name)
 	return get_name(&c, owner) && strcmp(owner, name) == 0;
 }
 
+struct found { /* a record as it is read; its name has room for the longest */
+	struct dns_record r;
+	char name[DNS_NAME_MAX];
+};
+
 /*
  * RDATA of one record, which must be exactly as long as its type says. false: a name in it is one that
  * we refuse.
  */
 static bool
-read_rdata(struct packet *p, const struct rr *rr, struct dns_record *r)
+read_rdata(struct packet *p, const struct rr *rr, struct found *f)
 {
 	struct cursor c = cursor_at(p, rr->rdata);
+	struct dns_record *r = &f->r;
 	bool good = true;
 
-	memset(r, 0, sizeof(*r));
+	memset(f, 0, sizeof(*f));
 	r->type = rr->type;
 	r->ttl = bounded_ttl(rr->ttl, DNS_MSG_TTL_MAX);
 	if (rr->type == DNS_A || rr->type == DNS_AAAA) {
@@ -336,7 +342,7 @@ read_rdata(struct packet *p, const struct rr *rr, struct dns_record *r)
 	} else {
 		if (rr->type == DNS_MX)
 			r->preference = get_u16(&c);
-		good = get_name(&c, r->name);
+		good = get_name(&c, f->name);
 	}
 	if (c.bad || c.at != rr->rdata + rr->rdlen)
 		p->bad = true;
@@ -348,20 +354,42 @@ static bool
 follow_alias(struct packet *p, struct dns_reply *reply)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		struct dns_record r;
+		struct found f;
 
 		if (!is_of(&p->rrs[i], ANSWER, DNS_CNAME) || !owner_is(p, &p->rrs[i], reply->name))
 			continue;
-		if (!read_rdata(p, &p->rrs[i], &r) || r.name[0] == '\0') {
+		if (!read_rdata(p, &p->rrs[i], &f) || f.name[0] == '\0') {
 			p->bad = true;
 			return false;
 		}
 		reply->aliases++;
-		reply->ttl = least(reply->ttl, r.ttl);
-		str_copy(reply->name, sizeof(reply->name), r.name);
+		reply->ttl = least(reply->ttl, f.r.ttl);
+		str_copy(reply->name, sizeof(reply->name), f.name);
 		return true;
 	}
 	return false;
+}
+
+/* Thousands of answers are kept: records and names in one block, no larger than they are. */
+static struct dns_record *
+pack(const struct found *v, size_t n)
+{
+	size_t size = n * sizeof(struct dns_record);
+	struct dns_record *records;
+	char *names;
+
+	for (size_t i = 0; i < n; i++)
+		size += strlen(v[i].name) + 1;
+	records = xmalloc(size);
+	names = (char *)(records + n);
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(v[i].name) + 1;
+
+		records[i] = v[i].r;
+		records[i].name = memcpy(names, v[i].name, len);
+		names += len;
+	}
+	return records;
 }
 
 /*
@@ -371,23 +399,27 @@ follow_alias(struct packet *p, struct dns_reply *reply)
 static void
 collect(struct packet *p, uint16_t type, struct dns_reply *reply)
 {
-	size_t cap = 0, refused = 0;
+	struct found *v = NULL;
+	size_t n = 0, cap = 0, refused = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		struct dns_record r;
+		struct found f;
 
 		if (!is_of(&p->rrs[i], ANSWER, type) || !owner_is(p, &p->rrs[i], reply->name))
 			continue;
-		if (!read_rdata(p, &p->rrs[i], &r)) {
+		if (!read_rdata(p, &p->rrs[i], &f)) {
 			refused++;
 			continue;
 		}
-		reply->ttl = least(reply->ttl, r.ttl);
-		reply->records =
-		    xgrow(reply->records, reply->nrecords, &cap, sizeof(*reply->records));
-		reply->records[reply->nrecords++] = r;
+		reply->ttl = least(reply->ttl, f.r.ttl);
+		v = xgrow(v, n, &cap, sizeof(*v));
+		v[n++] = f;
 	}
-	if (refused > 0 && reply->nrecords == 0)
+	if (n > 0)
+		reply->records = pack(v, n);
+	reply->nrecords = n;
+	free(v);
+	if (refused > 0 && n == 0)
 		p->bad = true;
 }
 

@@ -53,7 +53,7 @@ struct dns_reply {
 	unsigned aliases; /* followed in this packet */
 	char name[DNS_NAME_MAX]; /* where they led */
 	uint32_t ttl; /* seconds, of the records and aliases, or of their absence; 0: do not keep */
-	struct dns_record *records; /* of the asked type */
+	struct dns_record *records; /* of the asked type; one block, their names in it */
 	size_t nrecords;
 };
 

@@ -103,13 +103,14 @@ dns_query_stop(struct dns_query *q)
 static void
 finish(struct dns_query *q, enum dns_status status, const struct dns_reply *reply)
 {
-	struct dns_outcome o = {.status = status, .silent = q->silent, .server = server(q)};
+	struct dns_outcome o = {
+	    .status = status, .silent = q->silent, .server = server(q), .why = ""};
 
 	dns_query_stop(q);
 	if (status == DNS_TEMPORARY) {
 		o.no_server = !q->answered;
 		o.in_vain = q->in_vain;
-		str_copy(o.why, sizeof(o.why), q->why);
+		o.why = q->why;
 	} else {
 		o.ttl = reply->ttl < q->ttl ? reply->ttl : q->ttl;
 		o.records = reply->records;

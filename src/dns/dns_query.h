@@ -28,7 +28,7 @@ struct dns_outcome {
 	bool in_vain; /* one was asked, without an error, and silent */
 	struct dns_record *records; /* the receiver frees them */
 	size_t nrecords;
-	char why[DNS_WHY_MAX];
+	const char *why; /* for people; "" unless TEMPORARY; valid while fn is called */
 	size_t server; /* index of the one that answered, when status is not TEMPORARY */
 	unsigned silent; /* bit 1 << index: did not answer, or could not be reached */
 };

@@ -355,6 +355,7 @@ struct asker {
 	enum dns_status status;
 	size_t n;
 	struct dns_record first, last;
+	char first_name[DNS_NAME_MAX], last_name[DNS_NAME_MAX];
 	bool no_server;
 	char name[DNS_NAME_MAX], why[256];
 	int64_t at_ms;
@@ -378,6 +379,10 @@ on_answer(void *ctx, const struct dns_answer *answer)
 	if (answer->nrecords > 0) {
 		a->first = answer->records[0];
 		a->last = answer->records[answer->nrecords - 1];
+		str_copy(a->first_name, sizeof(a->first_name), a->first.name);
+		str_copy(a->last_name, sizeof(a->last_name), a->last.name);
+		a->first.name = a->first_name;
+		a->last.name = a->last_name;
 	}
 	a->no_server = answer->no_server;
 	str_copy(a->name, sizeof(a->name), answer->name);
