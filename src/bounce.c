@@ -125,7 +125,7 @@ bounce_make(struct spool *sp, const struct bounce_options *o, const struct envel
 		r.affected += report_affects(&r, &e->rcpts[i]);
 	if (r.affected == 0)
 		return BOUNCE_MADE;
-	fd = spool_open_body(sp, e->msgid);
+	fd = spool_open_body(sp, e->msgid, NULL);
 	if (fd < 0 && errno != ENOENT)
 		return BOUNCE_ERROR;
 	original_init(&r.original, fd);

@@ -274,7 +274,7 @@ static void
 find_sender(struct message *m)
 {
 	char address[ADDRESS_MAX + 1];
-	int fd = spool_open_body(m->all->spool, m->envelope.msgid);
+	int fd = spool_open_body(m->all->spool, m->envelope.msgid, NULL);
 
 	if (fd >= 0 && original_from(fd, address, sizeof(address)) == 0) {
 		m->envelope.sender = xstrdup(address);

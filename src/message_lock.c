@@ -81,13 +81,13 @@ bool
 message_lock(struct message *m)
 {
 	struct messages *ms = m->all;
-	struct stat st;
+	off_t size;
 
 	if (m->fd >= 0)
 		return true;
 	if (m->skip)
 		return false;
-	switch (spool_lock(ms->spool, m->envelope.id, &m->fd)) {
+	switch (spool_lock_sized(ms->spool, m->envelope.id, &m->fd, &size)) {
 	case SPOOL_LOCKED:
 		break;
 	case SPOOL_FAILED:
@@ -101,8 +101,7 @@ message_lock(struct message *m)
 		m->skip = true;
 		return false;
 	}
-	if (sys.fstat(m->fd, &st) != 0 ||
-	    ((st.st_size != m->size || !m->envelope.ended) && !reload(m))) {
+	if ((size != m->size || !m->envelope.ended) && !reload(m)) {
 		m->skip = true;
 		message_drop_lock(m);
 		return false;
@@ -114,11 +113,11 @@ bool
 message_open_body(struct message *m)
 {
 	struct messages *ms = m->all;
-	struct stat st;
 
 	if (m->body >= 0)
 		return true;
-	m->body = spool_open_body(ms->spool, m->envelope.msgid);
+	/* what is there counts, not what was written down */
+	m->body = spool_open_body(ms->spool, m->envelope.msgid, &m->envelope.size);
 	if (m->body < 0) {
 		/* not there, a folder or FIFO, a link: no later run would find it better */
 		if (errno == ENOENT || errno == EINVAL || errno == ELOOP)
@@ -128,11 +127,5 @@ message_open_body(struct message *m)
 			log_warn("%s: cannot open its body: %s", m->envelope.id, strerror(errno));
 		return false;
 	}
-	if (sys.fstat(m->body, &st) != 0) {
-		close_body(m);
-		return false;
-	}
-	m->envelope.size =
-	    (uint64_t)st.st_size; /* what is there counts, not what was written down */
 	return true;
 }

@@ -12,9 +12,9 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "queue_candidates.h"
 
 enum {
-	CANDIDATES_MAX = 10000, /* that a scan keeps */
 	MESSAGES_MAX =
 	    2000, /* in work at once, half of them for sites that have enough to do ... */
 	RECIPIENTS_MAX = 200000, /* ... or so many recipients */
@@ -24,16 +24,6 @@ enum {
 	CLOCK_SLACK_S = 3600,
 	BUSY_MS = 250, /* until a message that another has locked is looked at again; doubles, */
 	BUSY_LOOKS = 5, /* so often in all */
-};
-
-struct candidate {
-	int64_t due_at;
-	char id[ENVELOPE_ID_MAX + 1];
-};
-
-struct candidates {
-	struct candidate *v;
-	size_t n, cap;
 };
 
 /*
@@ -53,7 +43,7 @@ struct queue {
 	struct sites *sites;
 	struct queue_options options;
 	struct messages *messages;
-	struct candidates due, later; /* due: a heap while scanning, then sorted, latest first */
+	struct candidates due, later;
 	struct map skipped;
 	struct task admit;
 	struct timer rescan, busy;
@@ -63,72 +53,7 @@ struct queue {
 	bool stopped, failed;
 };
 
-/* --- candidates --------------------------------------------------------------------------- */
-
-static int
-compare(const struct candidate *a, const struct candidate *b)
-{
-	if (a->due_at != b->due_at)
-		return a->due_at < b->due_at ? -1 : 1;
-	return strcmp(a->id, b->id); /* ids begin with the time */
-}
-
-static int
-latest_first(const void *a, const void *b)
-{
-	return -compare(a, b);
-}
-
-static void
-add(struct candidates *c, const struct candidate *one)
-{
-	c->v = xgrow(c->v, c->n, &c->cap, sizeof(*c->v));
-	c->v[c->n++] = *one;
-}
-
-static void
-swap(struct candidate *a, struct candidate *b)
-{
-	struct candidate t = *a;
-
-	*a = *b;
-	*b = t;
-}
-
-static void
-sift_down(struct candidates *c, size_t i)
-{
-	for (;;) {
-		size_t top = i, left = 2 * i + 1, right = left + 1;
-
-		if (left < c->n && compare(&c->v[left], &c->v[top]) > 0)
-			top = left;
-		if (right < c->n && compare(&c->v[right], &c->v[top]) > 0)
-			top = right;
-		if (top == i)
-			return;
-		swap(&c->v[i], &c->v[top]);
-		i = top;
-	}
-}
-
-/* Keeps the earliest: a heap with the latest at its top, once there are as many as are kept. */
-static bool
-keep_earliest(struct candidates *c, const struct candidate *one)
-{
-	if (c->n < CANDIDATES_MAX) {
-		add(c, one);
-		if (c->n == CANDIDATES_MAX)
-			for (size_t i = c->n / 2; i-- > 0;)
-				sift_down(c, i);
-		return true;
-	}
-	if (compare(one, &c->v[0]) < 0) {
-		c->v[0] = *one;
-		sift_down(c, 0);
-	}
-	return false;
-}
+/* --- passed over -------------------------------------------------------------------------- */
 
 static struct skipped *
 skipped(const struct queue *q, const char *id)
@@ -227,7 +152,7 @@ on_entry(void *ctx, const struct spool_entry *e)
 	if (q->options.uid >= 0 && spool_owner(q->spool, e->id) != q->options.uid)
 		return true;
 	str_copy(c.id, sizeof(c.id), e->id);
-	if (!keep_earliest(&q->due, &c))
+	if (!candidates_offer(&q->due, &c))
 		q->truncated = true;
 	return true;
 }
@@ -240,7 +165,7 @@ scan_only(struct queue *q)
 
 	str_copy(c.id, sizeof(c.id), q->options.only);
 	if (!messages_has(q->messages, c.id) && !passed_over(q, c.id))
-		add(&q->due, &c);
+		candidates_add(&q->due, &c);
 	return 0;
 }
 
@@ -251,14 +176,14 @@ scan(struct queue *q)
 	int64_t started = clock_mono_ms(), took;
 	int r, error;
 
-	q->due.n = q->later.n = 0;
+	candidates_clear(&q->due);
+	candidates_clear(&q->later);
 	q->truncated = false;
 	q->yielding = true;
 	timer_disarm(q->reactor, &q->rescan);
 	r = q->options.only != NULL ? scan_only(q) : spool_scan(q->spool, on_entry, q);
 	error = errno;
-	if (q->due.n > 0)
-		qsort(q->due.v, q->due.n, sizeof(*q->due.v), latest_first);
+	candidates_sort(&q->due);
 	took = clock_mono_ms() - started;
 	q->scan_again_ms = clock_mono_ms() + took * SCAN_SHARE;
 	task_queue(q->reactor, &q->admit);
@@ -359,25 +284,26 @@ congested(struct queue *q, const struct envelope *e)
 	return s != NULL && site_waiting(s) > CONGESTED;
 }
 
+/* What was kept may be old by now: who takes the lock compares the size. */
 static void
-admit_one(struct queue *q, const struct candidate *c)
+admit_one(struct queue *q, struct candidate *c)
 {
 	struct envelope e;
 	off_t size;
+	bool known = candidate_take(c, &e, &size);
 
-	if (messages_has(q->messages, c->id))
-		return;
-	envelope_init(&e);
-	if (!load(q, c->id, &e, &size)) {
+	if (messages_has(q->messages, c->id) || (!known && !load(q, c->id, &e, &size))) {
 		envelope_free(&e);
 		return;
 	}
-	if (!wanted(q, &e))
+	if (!wanted(q, &e)) {
 		skip(q, c->id);
-	else if (congested(q, &e))
-		add(&q->later, c);
-	else
+	} else if (congested(q, &e)) {
+		candidate_keep(c, &e, size);
+		candidates_add(&q->later, c);
+	} else {
 		message_admit(q->messages, &e, size, asked_for(q));
+	}
 	envelope_free(&e);
 }
 
@@ -398,9 +324,8 @@ take_later(struct queue *q)
 
 	q->due = q->later;
 	q->later = empty;
-	q->later.n = 0;
 	q->yielding = false;
-	qsort(q->due.v, q->due.n, sizeof(*q->due.v), latest_first);
+	candidates_sort(&q->due);
 }
 
 static void
@@ -418,7 +343,7 @@ on_admit(void *ctx)
 		return;
 	}
 	for (int i = 0; i < ADMIT_A_TURN && q->due.n > 0 && have_room(q); i++) {
-		struct candidate c = q->due.v[--q->due.n];
+		struct candidate c = candidates_earliest(&q->due);
 
 		admit_one(q, &c);
 	}
@@ -482,8 +407,8 @@ queue_free(struct queue **qp)
 	messages_free(&q->messages);
 	forget_skipped(q);
 	map_free(&q->skipped);
-	free(q->due.v);
-	free(q->later.v);
+	candidates_free(&q->due);
+	candidates_free(&q->later);
 	free(q);
 	*qp = NULL;
 }
@@ -528,7 +453,8 @@ void
 queue_stop(struct queue *q)
 {
 	q->stopped = true;
-	q->due.n = q->later.n = 0;
+	candidates_clear(&q->due);
+	candidates_clear(&q->later);
 	q->truncated = false;
 	timer_disarm(q->reactor, &q->rescan);
 	timer_disarm(q->reactor, &q->busy);

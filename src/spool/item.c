@@ -38,19 +38,30 @@ check_name(struct spool *sp, const char *id, const struct stat *locked)
 enum spool_lock
 spool_lock(struct spool *sp, const char *id, int *fd)
 {
+	off_t size;
+
+	return spool_lock_sized(sp, id, fd, &size);
+}
+
+enum spool_lock
+spool_lock_sized(struct spool *sp, const char *id, int *fd, off_t *size)
+{
 	struct stat st;
 	enum spool_lock answer;
 
-	*fd = spool_open_file(sp->ctl, id, O_RDWR | O_APPEND, &st);
+	*fd = spool_open_any(sp->ctl, id, O_RDWR | O_APPEND);
 	if (*fd == -1)
 		return errno == ENOENT || errno == ESTALE ? SPOOL_GONE : SPOOL_FAILED;
-	if (spool_flock(*fd, LOCK_EX) == 0)
+	/* fstat() only now: the size holds while it is locked */
+	if (spool_flock(*fd, LOCK_EX) == 0 && spool_stat_file(*fd, &st) == 0)
 		answer = check_name(sp, id, &st);
 	else if (errno == EWOULDBLOCK)
 		answer = SPOOL_BUSY;
 	else
 		answer = errno == ESTALE ? SPOOL_GONE : SPOOL_FAILED;
-	if (answer != SPOOL_LOCKED)
+	if (answer == SPOOL_LOCKED)
+		*size = st.st_size;
+	else
 		spool_close_fd(fd);
 	return answer;
 }
@@ -63,22 +74,21 @@ spool_unlock(int *fd)
 
 /* --- reading --- */
 
-/* All of the file from `at` on into out, to its end as it is now; -1 and errno. */
+/*
+ * All of the file from `at` on into out; it was `size` long a moment ago, so one read is enough when
+ * it has not grown since. -1 and errno.
+ */
 static int
-read_all(int fd, off_t at, struct buf *out)
+read_all(int fd, off_t at, off_t size, struct buf *out)
 {
+	size_t known =
+	    size > at && (uintmax_t)(size - at) < SPOOL_CTL_MAX ? (size_t)(size - at) : 0;
+
 	for (;;) {
-		struct stat st = {.st_size = 0};
-		size_t want = READ_MIN;
-		char *room;
+		size_t want = buf_len(out) < known ? known - buf_len(out) + 1 : READ_MIN;
+		char *room = buf_reserve(out, want);
 		ssize_t n;
 
-		if (buf_len(out) == 0 && sys.fstat(fd, &st) == -1)
-			return -1;
-		if (buf_len(out) == 0 && st.st_size > at &&
-		    (uintmax_t)(st.st_size - at) < SPOOL_CTL_MAX)
-			want = (size_t)(st.st_size - at) + 1;
-		room = buf_reserve(out, want);
 		if (room == NULL) {
 			errno = EFBIG;
 			return -1;
@@ -89,7 +99,7 @@ read_all(int fd, off_t at, struct buf *out)
 		if (n == -1)
 			return -1;
 		buf_commit(out, (size_t)n);
-		if (n == 0)
+		if (n == 0 || (buf_len(out) == known && (size_t)n < want))
 			return 0;
 	}
 }
@@ -154,9 +164,11 @@ spool_load(struct spool *sp, const char *id, int fd, struct envelope *e, off_t *
 		if (own == -1)
 			return errno == ENOENT || errno == ESTALE ? SPOOL_MISSING
 								  : SPOOL_UNREADABLE;
+	} else if (sys.fstat(fd, &st) == -1) {
+		return SPOOL_UNREADABLE;
 	}
 	buf_init(&text, SPOOL_CTL_MAX);
-	if (read_all(fd < 0 ? own : fd, 0, &text) == 0) {
+	if (read_all(fd < 0 ? own : fd, 0, st.st_size, &text) == 0) {
 		str_copy(e->id, sizeof(e->id), id);
 		answer = parse_item(sp, id, fd, e, &text, size, why, whysize);
 	}
@@ -166,11 +178,14 @@ spool_load(struct spool *sp, const char *id, int fd, struct envelope *e, off_t *
 }
 
 int
-spool_open_body(struct spool *sp, const char *msgid)
+spool_open_body(struct spool *sp, const char *msgid, uint64_t *size)
 {
 	struct stat st;
+	int fd = spool_open_file(sp->msg, msgid, O_RDONLY, &st);
 
-	return spool_open_file(sp->msg, msgid, O_RDONLY, &st);
+	if (fd != -1 && size != NULL)
+		*size = (uint64_t)st.st_size;
+	return fd;
 }
 
 /* --- writing --- */
@@ -196,7 +211,7 @@ cut_torn_line(int fd, off_t *size)
 		return -1;
 	}
 	buf_init(&tail, SPOOL_CTL_MAX);
-	r = read_all(fd, *size, &tail);
+	r = read_all(fd, *size, st.st_size, &tail);
 	n = buf_len(&tail);
 	while (n > 0 && buf_data(&tail)[n - 1] != '\n')
 		n--;

@@ -79,19 +79,29 @@ spool_open_dir(int dir, const char *name)
 }
 
 int
+spool_open_any(int dir, const char *name, int flags)
+{
+	return sys.openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+}
+
+int
+spool_stat_file(int fd, struct stat *st)
+{
+	if (sys.fstat(fd, st) == -1)
+		return -1;
+	if (S_ISREG(st->st_mode))
+		return 0;
+	errno = EINVAL;
+	return -1;
+}
+
+int
 spool_open_file(int dir, const char *name, int flags, struct stat *st)
 {
-	int fd =
-	    sys.openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+	int fd = spool_open_any(dir, name, flags);
 
-	if (fd == -1)
-		return -1;
-	if (sys.fstat(fd, st) == -1) {
+	if (fd != -1 && spool_stat_file(fd, st) == -1)
 		spool_close_fd(&fd);
-	} else if (!S_ISREG(st->st_mode)) {
-		spool_close_fd(&fd);
-		errno = EINVAL;
-	}
 	return fd;
 }
 

@@ -85,6 +85,8 @@ int spool_count_corrupt(struct spool *sp, size_t *n);
 enum spool_lock { SPOOL_LOCKED, SPOOL_BUSY, SPOOL_GONE, SPOOL_FAILED /* errno */ };
 /* flock on ctl/ID, checked against the name afterwards. *fd is O_RDWR|O_APPEND. */
 enum spool_lock spool_lock(struct spool *sp, const char *id, int *fd);
+/* The same, and how long the file is now that it is locked. */
+enum spool_lock spool_lock_sized(struct spool *sp, const char *id, int *fd, off_t *size);
 void spool_unlock(int *fd); /* closes; -1 is fine */
 
 enum spool_load {
@@ -118,7 +120,8 @@ int spool_set_due(int fd, int64_t due_at); /* mtime; a hint, not synced */
  */
 int spool_rewrite(struct spool *sp, const char *id, const struct buf *whole, int *newfd);
 
-int spool_open_body(struct spool *sp, const char *msgid); /* O_RDONLY descriptor, or -1 */
+/* O_RDONLY descriptor, or -1; how long it is, unless size is NULL. */
+int spool_open_body(struct spool *sp, const char *msgid, uint64_t *size);
 /* Done: unlinks ctl/ID, touches ctl/ in the batch. The body is removed by spool_remove_body after the commit. */
 int spool_finish(struct spool *sp, const char *id);
 int spool_remove_body(struct spool *sp, const char *msgid);

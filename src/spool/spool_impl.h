@@ -28,9 +28,11 @@ int spool_open_dir(int dir, const char *name);
 
 /*
  * An existing regular file, not through a symlink. O_NONBLOCK so that a FIFO or device in its place
- * blocks nobody; then it is refused with EINVAL.
+ * blocks nobody; then it is refused with EINVAL. In two steps for whoever has to lock it between.
  */
 int spool_open_file(int dir, const char *name, int flags, struct stat *st);
+int spool_open_any(int dir, const char *name, int flags);
+int spool_stat_file(int fd, struct stat *st);
 
 /* A new file, 0600, O_RDWR and flags, and locked. EEXIST when the name is taken. */
 int spool_create(const struct spool *sp, int dir, const char *name, int flags);

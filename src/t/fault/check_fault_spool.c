@@ -585,7 +585,7 @@ static void
 load_whole(struct spool *disk, const char *name, struct envelope *e)
 {
 	char why[300] = "", text[sizeof(body) + 10];
-	int fd = spool_open_body(disk, name);
+	int fd = spool_open_body(disk, name, NULL);
 	ssize_t n;
 	off_t size;
 

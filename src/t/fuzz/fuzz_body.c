@@ -254,7 +254,7 @@ struct queued {
 static void
 load(struct queued *q, const char *id)
 {
-	int fd = spool_open_body(in.sp, id);
+	int fd = spool_open_body(in.sp, id, NULL);
 	const char *end;
 	ssize_t n;
 	off_t size;

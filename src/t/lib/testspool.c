@@ -80,7 +80,7 @@ testspool_load(struct spool *sp, const char *id, struct envelope *e)
 char *
 testspool_body(struct spool *sp, const char *id, size_t *n)
 {
-	int fd = spool_open_body(sp, id);
+	int fd = spool_open_body(sp, id, NULL);
 	struct stat st;
 	char *text;
 

@@ -758,7 +758,7 @@ START_TEST(full_disk_leaves_nothing_behind)
 		ck_assert_int_eq(make(&e, BOUNCE_FAILED, 1, id), BOUNCE_ERROR);
 		ck_assert_int_eq(errno, ENOSPC);
 		ck_assert_uint_eq(testspool_count(sp), 1);
-		ck_assert_int_lt(spool_open_body(sp, id), 0);
+		ck_assert_int_lt(spool_open_body(sp, id, NULL), 0);
 	}
 	sys.write = sys_libc.write;
 	ck_assert_int_eq(make(&e, BOUNCE_FAILED, 1, id), BOUNCE_MADE);

@@ -567,7 +567,7 @@ START_TEST(a_lock_on_what_has_lost_its_name_is_none)
 }
 END_TEST
 
-/* Calls of spool_lock: open, fstat, flock, fstatat. */
+/* Calls of spool_lock: open, flock, fstat, fstatat. */
 START_TEST(a_lock_that_fails_says_so)
 {
 	static const struct {
@@ -575,8 +575,8 @@ START_TEST(a_lock_that_fails_says_so)
 		int err;
 		enum spool_lock answer;
 	} faults[] = {{1, ESTALE, SPOOL_GONE}, {1, EMFILE, SPOOL_FAILED}, {1, EIO, SPOOL_FAILED},
-	    {2, EIO, SPOOL_FAILED}, {3, ENOLCK, SPOOL_FAILED}, {3, EIO, SPOOL_FAILED},
-	    {3, ESTALE, SPOOL_GONE}, {3, EWOULDBLOCK, SPOOL_BUSY}, {3, EINTR, SPOOL_LOCKED},
+	    {2, ENOLCK, SPOOL_FAILED}, {2, EIO, SPOOL_FAILED}, {2, ESTALE, SPOOL_GONE},
+	    {2, EWOULDBLOCK, SPOOL_BUSY}, {2, EINTR, SPOOL_LOCKED}, {3, EIO, SPOOL_FAILED},
 	    {4, EIO, SPOOL_FAILED}, {4, ENOENT, SPOOL_GONE}, {4, ESTALE, SPOOL_GONE}};
 	int fd;
 
@@ -610,7 +610,7 @@ START_TEST(what_is_no_file_neither_blocks_nor_locks)
 	ck_assert_int_eq(load("link", -1, &size), SPOOL_UNREADABLE);
 	ck_assert_int_eq(load("fifo", -1, &size), SPOOL_UNREADABLE);
 	ck_assert_int_eq(load("dir", -1, &size), SPOOL_UNREADABLE);
-	ck_assert_int_eq(spool_open_body(sp, "fifo"), -1);
+	ck_assert_int_eq(spool_open_body(sp, "fifo", NULL), -1);
 	ck_assert_int_eq(spool_owner(sp, "fifo"), -1);
 }
 END_TEST
@@ -639,18 +639,43 @@ START_TEST(a_failing_read_condemns_nothing)
 	off_t size;
 
 	queue("a1");
-	for (unsigned n = 1; n <= 5; n++) {
-		fault_arm(n, FAULT_ONCE, EIO); /* open, fstat, fstat, pread, pread */
+	for (unsigned n = 1; n <= 3; n++) {
+		fault_arm(n, FAULT_ONCE, EIO); /* open, fstat, pread */
 		ck_assert_int_eq(load("a1", -1, &size), SPOOL_UNREADABLE);
 		ck_assert_int_eq(errno, EIO);
 		fault_arm(n, FAULT_SHORT, 0);
 		ck_assert_int_eq(load("a1", -1, &size), SPOOL_LOADED);
 		fault_disarm();
 	}
-	fault_arm(4, FAULT_ONCE, EINTR);
+	fault_arm(3, FAULT_ONCE, EINTR);
 	ck_assert_int_eq(load("a1", -1, &size), SPOOL_LOADED);
 	fault_arm(1, FAULT_ONCE, ESTALE);
 	ck_assert_int_eq(load("a1", -1, &size), SPOOL_MISSING);
+}
+END_TEST
+
+static ssize_t
+pread_after_growth(int fd, void *buf, size_t n, off_t at)
+{
+	FILE *f;
+
+	sys.pread = sys_libc.pread;
+	f = fopen(spooldir_path("ctl/a1"), "a");
+	ck_assert_ptr_nonnull(f);
+	fputs("attempted|1764000000\nretry|900\n", f);
+	fclose(f);
+	return sys.pread(fd, buf, n, at);
+}
+
+START_TEST(a_file_that_grows_while_it_is_read_is_read_whole)
+{
+	off_t size;
+
+	queue("a1");
+	sys.pread = pread_after_growth;
+	ck_assert_int_eq(load("a1", -1, &size), SPOOL_LOADED);
+	ck_assert_int_eq(e.retry, 900);
+	ck_assert(!e.torn);
 }
 END_TEST
 
@@ -864,7 +889,7 @@ START_TEST(a_citadel_list_that_cannot_be_written_is_not_worked_on)
 
 	spooldir_write("ctl/4711", citadel);
 	fd = lock_it("4711");
-	fault_arm(5, FAULT_ONCE, EIO); /* fstat, pread, pread, fstat, write */
+	fault_arm(4, FAULT_ONCE, EIO); /* fstat, pread, fstat, write */
 	ck_assert_int_eq(load("4711", fd, &size), SPOOL_UNREADABLE);
 	ck_assert_str_eq(fault_where(), "write");
 	fault_disarm();
@@ -937,7 +962,7 @@ START_TEST(finishing_takes_two_steps)
 
 	queue("a1");
 	fd = lock_it("a1");
-	body = spool_open_body(sp, "a1");
+	body = spool_open_body(sp, "a1", NULL);
 	ck_assert_int_ge(body, 0);
 	ck_assert_int_eq(fcntl(body, F_GETFL) & O_ACCMODE, O_RDONLY);
 	ck_assert_int_eq(spool_finish(sp, "a1"), 0);
@@ -951,7 +976,7 @@ START_TEST(finishing_takes_two_steps)
 	fault_arm(1, FAULT_ONCE, EIO);
 	ck_assert_int_eq(spool_finish(sp, "a1"), -1);
 	fault_disarm();
-	ck_assert_int_eq(spool_open_body(sp, "a1"), -1);
+	ck_assert_int_eq(spool_open_body(sp, "a1", NULL), -1);
 	ck_assert_int_eq(errno, ENOENT);
 	close(body);
 	spool_unlock(&fd);
@@ -1381,6 +1406,7 @@ add_items(TCase *tc)
 	tcase_add_test(tc, what_is_no_file_neither_blocks_nor_locks);
 	tcase_add_test(tc, loads_with_and_without_a_lock);
 	tcase_add_test(tc, a_failing_read_condemns_nothing);
+	tcase_add_test(tc, a_file_that_grows_while_it_is_read_is_read_whole);
 	tcase_add_test(tc, a_file_too_large_for_memory_is_not_read);
 	tcase_add_test(tc, damage_is_told_apart);
 	tcase_add_test(tc, skipped_lines_are_warned_of_once_a_load);
