@@ -123,12 +123,13 @@ buf_addf(struct buf *b, const char *fmt, ...)
 void
 buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
+	size_t room = b->mem == NULL ? 0 : b->cap - b->start - b->len;
 	va_list again;
 	int n;
 	char *p;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(room > 0 ? b->mem + b->start + b->len : NULL, room, fmt, again);
 	va_end(again);
 	if (n < 0)
 		bug("a format that cannot be printed");
@@ -136,7 +137,8 @@ buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 	if (p == NULL)
 		return;
 	/* The byte for vsnprintf's NUL is always there. */
-	vsnprintf(p, (size_t)n + 1, fmt, ap);
+	if ((size_t)n >= room)
+		vsnprintf(p, (size_t)n + 1, fmt, ap);
 	b->len += (size_t)n;
 }
 

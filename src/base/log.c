@@ -160,9 +160,14 @@ log_capture(log_fn *fn, void *ctx)
 static void
 log_stamped(int fd, const char *mark, const char *line)
 {
-	char when[32], prefix[192];
+	static int64_t written; /* a second has many lines, and one text */
+	static char when[32];
+	int64_t now = clock_wall_s();
+	char prefix[192];
 
-	clock_syslog(clock_wall_s(), when, sizeof(when));
+	if (now != written || when[0] == '\0')
+		clock_syslog(now, when, sizeof(when));
+	written = now;
 	snprintf(prefix, sizeof(prefix), "%s %s %s[%ld]: %s", when, the_log.host, the_log.ident,
 	    (long)getpid(), mark);
 	write_line(fd, prefix, line);

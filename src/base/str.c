@@ -134,6 +134,17 @@ next_char(const char *s, size_t n, bool *ok)
 	return len > 0 ? len : 1;
 }
 
+/* How many of the next bytes are printable ASCII: most text is nothing else. */
+static size_t
+plain_length(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s[i] >= 0x20 && s[i] < 0x7f)
+		i++;
+	return i;
+}
+
 void
 str_clean(char *dst, size_t size, const char *src, size_t n)
 {
@@ -146,6 +157,12 @@ str_clean(char *dst, size_t size, const char *src, size_t n)
 		char one = '?';
 		const char *from = src + in;
 
+		len = plain_length(from, n - in < size - 1 - out ? n - in : size - 1 - out);
+		if (len > 0) {
+			memmove(dst + out, from, len);
+			out += len;
+			continue;
+		}
 		len = next_char(from, n - in, &ok);
 		if (*from == '\r' || *from == '\n') {
 			while (in + len < n && (from[len] == '\r' || from[len] == '\n'))
@@ -169,7 +186,7 @@ str_is_clean(const char *s, size_t n)
 {
 	bool ok = true;
 
-	for (size_t i = 0; i < n && ok;)
+	for (size_t i = plain_length(s, n); i < n && ok; i += plain_length(s + i, n - i))
 		i += next_char(s + i, n - i, &ok);
 	return ok;
 }

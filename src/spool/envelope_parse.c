@@ -378,7 +378,8 @@ static const struct instruction *
 find_instruction(const char *name, size_t n)
 {
 	for (size_t i = 0; i < sizeof(instructions) / sizeof(instructions[0]); i++)
-		if (strncmp(instructions[i].name, name, n) == 0 && instructions[i].name[n] == '\0')
+		if (n > 0 && instructions[i].name[0] == name[0] &&
+		    strncmp(instructions[i].name, name, n) == 0 && instructions[i].name[n] == '\0')
 			return &instructions[i];
 	return NULL;
 }
