@@ -18,6 +18,7 @@ line() { # messages wall user sys maxrss pss processes connections handshakes ex
 }
 
 fail() {
+	[ $? != 124 ] || echo 'it took too long' >&2
 	why=$(tail -n 1 "$LOG" | tr '\t;' ' ,')
 	line 0 - - - - - - - - "failed=$1${why:+: $why}"
 	exit 1

@@ -202,7 +202,9 @@ results() {
 		[ -s "$output/$plot.svg" ] || rm -f "$output/$plot.svg"
 	done
 	say
-	sed '/^[0-9]* met, /q' "$output/table.txt"
+	sed '/^[0-9]* met, /q' "$output/table.txt" | if [ $complete = yes ]; then cat; else
+		grep -v '  not measured$'
+	fi
 	echo "all of it is in $output"
 }
 
