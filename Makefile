@@ -256,7 +256,7 @@ bench:
 	@BUILD=$(BUILD) sh src/t/bench/run.sh $(BENCHFLAGS)
 
 bench-programs: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/floor $(BUILD)/fill \
-	$(BUILD)/slowsync.so $(BUILD)/measure
+	$(BUILD)/slowsync.so $(BUILD)/measure $(BUILD)/sendmail
 
 # The benchmark's tables, from figures that were made up.
 tables:
