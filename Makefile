@@ -122,7 +122,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	FLOOR src/t/bench/floor.c FILL src/t/bench/fill.c \
 	MEASURE src/t/bench/measure.c src/t/bench/procs.c \
 	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
-	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c \
+	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
@@ -171,7 +171,7 @@ check:
 	@$(MAKE) -j $(J) run-check
 
 # Builds all of them and runs none.
-tests: $(BUILD)/sortie $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink \
+tests: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink \
 	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
@@ -182,8 +182,8 @@ suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
 
 # The program as it is, with real files and sockets.
-whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
-	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sink
+whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink
+	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink
 
 kill: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
@@ -220,21 +220,27 @@ fault: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/check $(BUILD)/kill $(BUILD)/kill-
 	$(BUILD)/resources
 	@sh src/t/fault/table.sh $(BUILD) $(J)
 
-# The program is built as it was meant to be.
-hardened: $(BUILD)/sortie
+# The programs are built as they were meant to be.
+hardened: $(BUILD)/sortie $(BUILD)/sendmail
 	@sh src/t/lint/hardened.sh $(BUILD)/sortie
+	@sh src/t/lint/hardened.sh $(BUILD)/sendmail
+	@sh src/t/lint/front.sh $(BUILD)/sendmail
 
 # Installing; and several users of what was installed, for root.
-privilege: $(BUILD)/sortie $(BUILD)/check-privilege
+privilege: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/check-privilege
 	@sh src/t/privilege/install.sh $(BUILD)
 	@sh src/t/privilege/run.sh $(BUILD) "$(MAKE)"
 
-# The program whose compiled-in places are below PLACE.
+# The program and its front whose compiled-in places are below PLACE.
+ELSEWHERE = $(PLACE)/program.o $(PLACE)/config.o $(BUILD)/libsortie.a
 privilege-program: $(OBJ_MAIN) $(BUILD)/libsortie.a
-	@for f in sortie config; do $(COMPILE) -USPOOLDIR -DSPOOLDIR='"$(PLACE)/spool"' \
-		-USYSCONFDIR -DSYSCONFDIR='"$(PLACE)/etc"' -o $(PLACE)/$$f.o src/$$f.c || exit 1; done
+	@for f in program config front; do $(COMPILE) -USPOOLDIR -DSPOOLDIR='"$(PLACE)/spool"' \
+		-USYSCONFDIR -DSYSCONFDIR='"$(PLACE)/etc"' -UPROGRAM -DPROGRAM='"$(PLACE)/sbin/sortie"' \
+		-o $(PLACE)/$$f.o src/$$f.c || exit 1; done
 	@$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $(PLACE)/program $(OBJ_MAIN) \
-		$(PLACE)/sortie.o $(PLACE)/config.o $(BUILD)/libsortie.a $(LIBS)
+		$(ELSEWHERE) $(LIBS)
+	@$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $(PLACE)/front $(PLACE)/front.o \
+		$(ELSEWHERE)
 
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports
@@ -314,12 +320,12 @@ $(BUILD)/kill-each: $(OBJ_EACH) $(FAULTKIT)
 $(BUILD)/cut: $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT) $(LIBS)
 
-INSTALL = PROGRAM=$(BUILD)/sortie DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SBINDIR="$(SBINDIR)" \
+INSTALL = PROGRAM=$(BUILD)/sortie FRONT=$(BUILD)/sendmail DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SBINDIR="$(SBINDIR)" \
 	BINDIR="$(BINDIR)" SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
 	SORTIEUSER="$(SORTIEUSER)" sh src/install.sh
 
 # Into PREFIX, or below DESTDIR for a package; says what it cannot do.
-install: $(BUILD)/sortie
+install: $(BUILD)/sortie $(BUILD)/sendmail
 	@$(INSTALL) install
 
 uninstall:

@@ -13,7 +13,6 @@
 
 #include "background.h"
 #include "base/alloc.h"
-#include "base/descriptors.h"
 #include "base/log.h"
 #include "keeper.h"
 #include "network.h"
@@ -89,9 +88,8 @@ deliver_in_background(struct program *p, long long uid)
 }
 
 /*
- * For a submitter that is another process: what deliver_one() and deliver_in_background() do. He has
- * come through an exec with run/UID locked, so that meanwhile nobody else began; that lock goes with
- * his descriptor. Who takes it before us delivers for us.
+ * For a submitter that is another process (front.c): what deliver_one() and deliver_in_background() do.
+ * With his mail comes run/UID, locked before we were started, so that nobody else begins meanwhile.
  */
 static int
 run_submitted(struct program *p)
@@ -107,12 +105,11 @@ run_submitted(struct program *p)
 		return envelope_id_ok(o->id)
 			   ? run_one(p, o->id)
 			   : program_complain(EX_USAGE, "--deliver: no such message");
-	descriptors_close(-1, true);
 	snprintf(name, sizeof(name), "%lld", o->uid);
-	if ((lock = spool_runner_lock(p->spool, name)) >= 0)
+	if ((lock = spool_runner_adopt(p->spool, name, o->lock)) >= 0)
 		run_user(p, o->uid, lock);
 	else
-		spool_wake(p->spool);
+		spool_wake(p->spool); /* whoever has it delivers for us */
 	return EX_OK;
 }
 

@@ -146,14 +146,14 @@ deliver_one(struct program *p, const char *id)
 
 /* --- in the background -------------------------------------------------------------------- */
 
-/* The lock goes along, so that nobody else begins before the whole program has come to taking it. */
+/* The lock goes along, so that nobody else begins before the whole program has come to its work. */
 static void
 exec_for_user(void *ctx, long long uid, int lock)
 {
 	const struct program *p = ctx;
 	char what[64];
 
-	snprintf(what, sizeof(what), "--deliver-for=%lld", uid);
+	snprintf(what, sizeof(what), "--deliver-for=%lld:%d", uid, lock);
 	fcntl(lock, F_SETFD, 0);
 	exec_whole(&p->options, what);
 }

@@ -1,14 +1,15 @@
 #!/bin/sh
 # install.sh install | uninstall: what make install and make uninstall do.
 #
-# Installs PROGRAM as sortie, setuid and setgid to SORTIEUSER, the names it is called by beside it,
-# and makes the spool (0700, his) and the configuration's directory. All of these come in the
-# environment: PROGRAM PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR SORTIEUSER, and DESTDIR, below
+# Installs PROGRAM as sortie and FRONT as sortie-sendmail, both setuid and setgid to SORTIEUSER, the names
+# that the latter is called by, and makes the spool (0700, his) and the configuration's directory. All of
+# these come in the environment: PROGRAM FRONT PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR SORTIEUSER, and DESTDIR, below
 # which a package is built: then no user is made and nothing gets an owner. What cannot be done is
 # said, with the command that does it, and the rest is done. What is there of a configuration or a
 # spool is left alone; uninstall leaves both.
 umask 022
 program=$SBINDIR/sortie
+front=$SBINDIR/sortie-sendmail
 user=$SORTIEUSER
 todo=
 bad=0
@@ -64,48 +65,50 @@ owner() { # user:group
 	esac
 }
 
-# The program belongs to the user it runs as. Confined runs cannot write to it; but a submission, or a command
+# The programs belong to the user they run as. Confined runs cannot write to it; but a submission, or a command
 # that prints a password, is not confined, and root's cron starts it. A package's files must stay replaceable,
 # and on a BSD that runs at a raised securelevel there is no way back: there it is for root to decide.
-set_immutable() {
+set_immutable() { # file...
 	[ -n "$DESTDIR" ] && return
 	case $(uname) in
-	Linux) as_root chattr +i "$program" 2> /dev/null ;;
-	*) todo="$todo	chflags schg $program
+	Linux) as_root chattr +i "$@" 2> /dev/null ;;
+	*) todo="$todo	chflags schg $*
 " ;;
 	esac
 }
 
-clear_immutable() {
-	live && [ -f "$program" ] || return
-	chattr -i "$program" 2> /dev/null || chflags noschg "$program" 2> /dev/null
+clear_immutable() { # file...
+	for file; do
+		live && [ -f "$file" ] || continue
+		chattr -i "$file" 2> /dev/null || chflags noschg "$file" 2> /dev/null
+	done
 }
 
-install_program() {
+install_program() { # built installed
 	new=$DESTDIR$SBINDIR/.sortie.$$
 
 	must mkdir -p "$DESTDIR$SBINDIR" "$DESTDIR$BINDIR"
-	clear_immutable
+	clear_immutable "$2"
 	# The old one may be running, and there must be a whole one at any moment.
-	if ! cp "$PROGRAM" "$new"; then # a full disk: the old one stays whole
+	if ! cp "$1" "$new"; then # a full disk: the old one stays whole
 		rm -f "$new"
 		bad=1
 		return
 	fi
 	if live && chown "$(owner)" "$new" && chmod 6755 "$new"; then
-		must mv -f "$new" "$DESTDIR$program"
+		must mv -f "$new" "$DESTDIR$2"
 	else
 		must chmod 755 "$new"
-		must mv -f "$new" "$DESTDIR$program"
-		todo="$todo	chown $(owner) $program
-	chmod 6755 $program
+		must mv -f "$new" "$DESTDIR$2"
+		todo="$todo	chown $(owner) $2
+	chmod 6755 $2
 "
 	fi
 }
 
-ours() { # name: a link to our program
+ours() { # name: a link to one of our programs
 	case $(readlink "$1" 2> /dev/null) in
-	sortie | "$program") return 0 ;;
+	sortie | "$program" | sortie-sendmail | "$front") return 0 ;;
 	esac
 	return 1
 }
@@ -152,11 +155,12 @@ look_outside() {
 case $1 in
 install)
 	make_user
-	install_program
-	link_names "$SBINDIR" sortie sendmail send-mail hoststat purgestat
-	link_names "$BINDIR" "$program" mailq newaliases
+	install_program "$PROGRAM" "$program" # the front, which is to find it, comes after it
+	install_program "$FRONT" "$front"
+	link_names "$SBINDIR" sortie-sendmail sendmail send-mail hoststat purgestat
+	link_names "$BINDIR" "$front" mailq newaliases
 	make_directories
-	set_immutable
+	set_immutable "$program" "$front"
 	look_outside
 	if [ -n "$todo" ] && [ -n "$DESTDIR" ]; then
 		printf 'what the package must do when it is installed, as root:\n%s' "$todo"
@@ -164,10 +168,10 @@ install)
 		printf 'not done; as root:\n%s' "$todo"
 	fi ;;
 uninstall)
-	clear_immutable
+	clear_immutable "$program" "$front"
 	unlink_names "$SBINDIR" sendmail send-mail hoststat purgestat
 	unlink_names "$BINDIR" mailq newaliases
-	must rm -f "$DESTDIR$program"
+	must rm -f "$DESTDIR$front" "$DESTDIR$program"
 	echo "left: $SPOOLDIR, $SYSCONFDIR and the user $user" ;;
 esac
 exit $bad

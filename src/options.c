@@ -6,6 +6,7 @@
  */
 #include "options.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -375,20 +376,24 @@ parse_letters(struct parse *p, int argc, char **argv, int *i)
 	return true;
 }
 
-/* --deliver=ID, --deliver-for=UID: for ourselves, and for no one else. */
+/* --deliver=ID, --deliver-for=UID:LOCK. For ourselves, and for no one else. */
 static bool
 take_deliver(struct parse *p, const char *arg)
 {
-	uint64_t uid = 0;
+	size_t n = strcspn(arg, ":"), skip = strlen("-for=");
+	uint64_t uid = 0, lock = 0;
 
 	p->o->mode = MODE_DELIVER;
 	if (str_starts(arg, "=")) {
 		p->o->id = arg + 1;
 		return true;
 	}
-	if (!str_starts(arg, "-for=") || !str_u64(arg + strlen("-for="), INT64_MAX, &uid))
+	if (!str_starts(arg, "-for=") || arg[n] == '\0' ||
+	    !str_u64n(arg + skip, n - skip, UINT32_MAX, &uid) ||
+	    !str_u64(arg + n + 1, INT_MAX, &lock))
 		return usage(p, "--deliver%s: what is to be delivered?", arg);
 	p->o->uid = (long long)uid;
+	p->o->lock = (int)lock;
 	return true;
 }
 

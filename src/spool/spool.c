@@ -501,6 +501,32 @@ spool_runner_lock(struct spool *sp, const char *name)
 	return fd;
 }
 
+/* Whether fd is that file, and has come through an exec, which no descriptor of our own does. */
+static bool
+is_inherited(struct spool *sp, const char *name, int fd)
+{
+	struct stat st, there;
+	int own, flags = fcntl(fd, F_GETFD);
+	bool same;
+
+	if (flags == -1 || (flags & FD_CLOEXEC) != 0 || sys.fstat(fd, &st) == -1)
+		return false;
+	own = open_run(sp, name, O_RDWR);
+	same = own >= 0 && sys.fstat(own, &there) == 0 && st.st_dev == there.st_dev &&
+	       st.st_ino == there.st_ino;
+	spool_close_fd(&own);
+	return same;
+}
+
+int
+spool_runner_adopt(struct spool *sp, const char *name, int fd)
+{
+	if (!is_inherited(sp, name, fd) || spool_flock(fd, LOCK_EX) == -1)
+		return spool_runner_lock(sp, name);
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
 /* A shared lock, so that two who ask at once do not take each other for a runner. */
 bool
 spool_runner_present(struct spool *sp, const char *name)

@@ -145,6 +145,8 @@ void spool_wake_drain(int fd);
 /* A runner's lock in run/NAME, never waiting: its descriptor, to close in the end (the file stays);
  * -1 with EWOULDBLOCK: somebody else has it. */
 int spool_runner_lock(struct spool *sp, const char *name);
+/* The same, where fd may be the descriptor that another process had of it, come through an exec. */
+int spool_runner_adopt(struct spool *sp, const char *name, int fd);
 bool spool_runner_present(struct spool *sp, const char *name); /* somebody holds it */
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * check_privilege: what other users can do to the program and to mail, and it to them.
  *
- *	check_privilege DIR             the tests; the program is installed below DIR (run.sh)
+ *	check_privilege DIR             the tests; the program is installed below DIR (run.sh). All of
+ *	                                them twice: of the whole program, and of its front
  *	check_privilege as UID CMD...   runs a command as that user
  */
 #include <sys/stat.h>
@@ -35,10 +36,25 @@ find_places(const char *dir)
 	kit.sortie = program;
 }
 
+static int
+run_suites(void)
+{
+	SRunner *runner = srunner_create(suite_identity());
+	int failed;
+
+	srunner_add_suite(runner, suite_strangers());
+	srunner_add_suite(runner, suite_hostile());
+	srunner_set_fork_status(runner, CK_FORK);
+	srunner_run_all(runner, CK_VERBOSE);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed;
+}
+
 int
 main(int argc, char **argv)
 {
-	SRunner *runner;
+	char front[128];
 	int failed;
 
 	if (argc > 3 && strcmp(argv[1], "as") == 0)
@@ -49,12 +65,9 @@ main(int argc, char **argv)
 	}
 	umask(022);
 	find_places(argv[1]);
-	runner = srunner_create(suite_identity());
-	srunner_add_suite(runner, suite_strangers());
-	srunner_add_suite(runner, suite_hostile());
-	srunner_set_fork_status(runner, CK_FORK);
-	srunner_run_all(runner, CK_VERBOSE);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
+	failed = run_suites();
+	snprintf(front, sizeof(front), "%.60s/sbin/sortie-sendmail", argv[1]);
+	kit.front = front;
+	failed += run_suites();
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -79,7 +79,7 @@ START_TEST(roots_environment_is_not_obeyed)
 	setenv("TZ", trap, 1);
 	kit_copy_program();
 	ck_assert_int_eq(command(NULL, "", "sortie", "-q", NULL), 0);
-	unlink(kit.sortie);
+	kit_remove_program();
 }
 END_TEST
 

@@ -32,7 +32,7 @@ done
 [ -n "$dir" ] || skip 'no folder where setuid programs work for everybody'
 
 install() { # install | uninstall
-	PROGRAM=$dir/program DESTDIR='' SBINDIR=$dir/sbin BINDIR=$dir/bin SYSCONFDIR=$dir/etc \
+	PROGRAM=$dir/program FRONT=$dir/front DESTDIR='' SBINDIR=$dir/sbin BINDIR=$dir/bin SYSCONFDIR=$dir/etc \
 		SPOOLDIR=$dir/spool SORTIEUSER=$owner sh src/install.sh "$1" > "$dir/$1.out"
 }
 

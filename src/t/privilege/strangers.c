@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "t/privilege/users.h"
+#include "whole.h"
 
 static void
 ann_queues(const char *to)
@@ -141,7 +142,8 @@ END_TEST
 START_TEST(other_queue_runs_are_refused)
 {
 	static const char *const runs[][3] = {{"-qRsecret"}, {"-qSann"}, {"-qI1"}, {"-q!Inone"},
-	    {"-q5m"}, {"-qp"}, {"-bd"}, {"-v", "-q"}, {"-bv", "-v", "x@secret.example"}};
+	    {"-q5m"}, {"-qp"}, {"-bd"}, {"-v", "-q"}, {"-bv", "-v", "x@secret.example"},
+	    {"--deliver=1"}, {"--deliver-for=64002:9"}, {"--deliver-for=64003:9"}};
 	const char *const *run = runs[_i];
 	int listener = relay("");
 
@@ -149,6 +151,33 @@ START_TEST(other_queue_runs_are_refused)
 	ck_assert_int_eq(command(as_bob, "", "sortie", run[0], run[1], run[2], NULL), EX_NOPERM);
 	ck_assert(!server_called(listener));
 	ck_assert_uint_eq(files_in("ctl"), 1);
+}
+END_TEST
+
+/*
+ * The front beside a program of ANN's, as by a link that she makes where the kernel lets her: it is set-id
+ * there, too, and must start no other program than what was installed.
+ */
+START_TEST(front_linked_elsewhere)
+{
+	static const char *const runs[][3] = {
+	    {"-q"}, {"-bv", "x@example.net"}, {"-odi", "x@example.net"}, {"-v", "x@example.net"}};
+	const char *const *run = runs[_i];
+	char folder[80], hers[100], front[100];
+
+	snprintf(folder, sizeof(folder), "%.60s/hers", kit.dir);
+	snprintf(hers, sizeof(hers), "%s/sortie", folder);
+	snprintf(front, sizeof(front), "%s/sendmail", folder);
+	ck_assert_int_eq(mkdir(folder, 0755), 0);
+	whole_write_file(hers, "#!/bin/sh\necho hers\n");
+	ck_assert_int_eq(chmod(hers, 0755), 0);
+	kit_copy_file(kit_program(), front);
+	ck_assert_int_eq(chown(front, OWNER, OWNER), 0);
+	ck_assert_int_eq(chmod(front, 06755), 0);
+	kit.front = front;
+	(void)command(as_ann, HELLO, "sendmail", run[0], run[1], run[2], NULL);
+	ck_assert_ptr_null(strstr(output, "hers"));
+	whole_remove(folder);
 }
 END_TEST
 
@@ -355,7 +384,8 @@ suite_strangers(void)
 	Suite *s = users_suite("strangers", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, nobody_reads_or_changes_the_spool, 2);
-	users_loop(s, other_queue_runs_are_refused, 9);
+	users_loop(s, front_linked_elsewhere, 4);
+	users_loop(s, other_queue_runs_are_refused, 12);
 	users_loop(s, roots_run_cannot_be_touched, 2);
 	return s;
 }

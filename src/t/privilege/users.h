@@ -3,7 +3,8 @@
  * no entry in passwd, as the others have none. Runs as root, on Linux, through run.sh.
  *
  * It is the kit of the whole-program tests (t/whole/kit.h) with the program's own places for kit.conf,
- * kit.spool and kit.log, so nobody needs -C. kit.sortie is the installed program.
+ * kit.spool and kit.log, so nobody needs -C. kit.sortie is the installed program, kit.front the
+ * installed front when it is its turn.
  */
 #ifndef T_PRIVILEGE_USERS_H
 #define T_PRIVILEGE_USERS_H

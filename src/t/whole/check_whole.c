@@ -1,6 +1,6 @@
 /*
- * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SINK
- * (two paths).
+ * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SENDMAIL SINK (three
+ * paths; the second is the front's, and what it may be asked to do is tested of both).
  */
 #include <sys/wait.h>
 
@@ -13,11 +13,16 @@
 #include "kit.h"
 #include "suites.h"
 
-static Suite *(*const suites[])(void) = {suite_whole_submit, suite_whole_background,
-    suite_whole_runners, suite_whole_signals, suite_whole_tls, suite_whole_hostile,
-    suite_whole_keeper, suite_whole_helpers};
+static const struct {
+	Suite *(*make)(void);
+	bool front; /* of the front */
+} suites[] = {{suite_whole_submit, false}, {suite_whole_submit, true},
+    {suite_whole_background, false}, {suite_whole_background, true}, {suite_whole_runners, false},
+    {suite_whole_signals, false}, {suite_whole_signals, true}, {suite_whole_tls, false},
+    {suite_whole_hostile, false}, {suite_whole_keeper, false}, {suite_whole_keeper, true},
+    {suite_whole_helpers, false}, {suite_whole_front, true}};
 
-static char paths[2][PATH_MAX];
+static char paths[3][PATH_MAX];
 
 enum { NSUITES = sizeof(suites) / sizeof(suites[0]) };
 
@@ -43,21 +48,23 @@ main(int argc, char **argv)
 	pid_t pids[NSUITES];
 	int failed = 0, status;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: check_whole SORTIE SINK\n");
+	if (argc != 4) {
+		fprintf(stderr, "usage: check_whole SORTIE SENDMAIL SINK\n");
 		return EXIT_FAILURE;
 	}
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		if (realpath(argv[1 + i], paths[i]) == NULL) {
 			fprintf(stderr, "check_whole: no %s\n", argv[1 + i]);
 			return EXIT_FAILURE;
 		}
 	kit.sortie = paths[0];
-	kit.sink = paths[1];
+	kit.sink = paths[2];
 	fflush(stdout);
 	for (size_t i = 0; i < NSUITES; i++)
-		if ((pids[i] = fork()) == 0)
-			exit(run_suite(suites[i]()));
+		if ((pids[i] = fork()) == 0) {
+			kit.front = suites[i].front ? paths[1] : NULL;
+			exit(run_suite(suites[i].make()));
+		}
 	for (size_t i = 0; i < NSUITES; i++)
 		failed += waitpid(pids[i], &status, 0) != pids[i] || status != 0;
 	printf("whole: %d of %d suites failed (%.1f s)\n", failed, NSUITES,

@@ -107,7 +107,7 @@ child_start_argv(struct child *c, void (*prepare)(void), const char *const argv[
 			_exit(126);
 		if (prepare != NULL)
 			prepare();
-		execv(kit.sortie, (char *const *)(void *)argv);
+		execv(kit_program(), (char *const *)(void *)argv);
 		_exit(127);
 	}
 	close(in[0]);
@@ -576,16 +576,21 @@ whole_loop(Suite *s, const TTest *test, int n)
 	tcase_add_loop_test(new_case(s, test->name), test, 0, n);
 }
 
-void
-kit_copy_program(void)
+/* --- copies ------------------------------------------------------------------------------- */
+
+const char *
+kit_program(void)
 {
-	static char copy[sizeof(kit.dir) + 16];
+	return kit.front != NULL ? kit.front : kit.sortie;
+}
+
+void
+kit_copy_file(const char *path, const char *as)
+{
 	static char block[65536];
-	int from = open(kit.sortie, O_RDONLY), to;
+	int from = open(path, O_RDONLY), to = open(as, O_WRONLY | O_CREAT | O_EXCL, 0700);
 	ssize_t n;
 
-	snprintf(copy, sizeof(copy), "%s/sortie", kit.dir);
-	to = open(copy, O_WRONLY | O_CREAT | O_EXCL, 0700);
 	ck_assert_int_ge(from, 0);
 	ck_assert_int_ge(to, 0);
 	while ((n = read(from, block, sizeof(block))) > 0)
@@ -593,5 +598,27 @@ kit_copy_program(void)
 	ck_assert_int_eq(fchmod(to, 0755), 0);
 	close(from);
 	close(to);
-	kit.sortie = copy;
+}
+
+void
+kit_copy_program(void)
+{
+	static char sortie[sizeof(kit.dir) + 16], front[sizeof(kit.dir) + 16];
+
+	snprintf(sortie, sizeof(sortie), "%s/sortie", kit.dir);
+	snprintf(front, sizeof(front), "%s/sendmail", kit.dir);
+	kit_copy_file(kit.sortie, sortie);
+	kit.sortie = sortie;
+	if (kit.front == NULL)
+		return;
+	kit_copy_file(kit.front, front);
+	kit.front = front;
+}
+
+void
+kit_remove_program(void)
+{
+	unlink(kit.sortie);
+	if (kit.front != NULL)
+		unlink(kit.front);
 }

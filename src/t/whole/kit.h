@@ -23,6 +23,7 @@ enum { PATIENCE_MS = 20000, SAID_MAX = 64 * 1024, HEARD_MAX = 4096 };
 
 struct kit {
 	const char *sortie, *sink; /* paths */
+	const char *front; /* of build/sendmail, where it is what tests start; NULL: sortie is */
 	char dir[64], conf[80], spool[80], log[80];
 };
 extern struct kit kit;
@@ -30,8 +31,11 @@ extern struct kit kit;
 /* A directory and a configuration in it: no relay, one retry a second. Fixtures of every case. */
 void kit_setup(void);
 void kit_teardown(void);
-/* The program where everybody can start it: it may have been built below somebody's home. */
+/* The program where everybody can start it: it may have been built below somebody's home. And gone. */
 void kit_copy_program(void);
+void kit_remove_program(void);
+const char *kit_program(void); /* what tests start */
+void kit_copy_file(const char *path, const char *as); /* ... everybody may start it */
 /* The configuration anew, with these lines besides. */
 void kit_configure(const char *fmt, ...) LOG_PRINTF(1, 2);
 
@@ -57,7 +61,7 @@ struct child {
 	size_t nsaid;
 };
 
-/* Runs sortie -C conf and the arguments, of which the last is NULL. prepare: in the child, before exec. */
+/* Runs the program with -C conf and the arguments, of which the last is NULL. prepare: in the child, before exec. */
 void child_start(struct child *c, void (*prepare)(void), const char *arg, ...);
 /* ... argv as for execv(3). */
 void child_start_argv(struct child *c, void (*prepare)(void), const char *const argv[]);

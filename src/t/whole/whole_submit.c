@@ -434,7 +434,7 @@ START_TEST(no_argv_0)
 			dup2(null, fd);
 		if (getuid() == 0 && setuid(65534) != 0)
 			_exit(EX_USAGE);
-		execv(kit.sortie, none);
+		execv(kit_program(), none);
 		_exit(EX_USAGE); /* nobody may run it: nothing to see */
 	}
 	ck_assert_int_lt(child_wait(&c), 128);
