@@ -152,7 +152,7 @@ one() {
 	say "$WORKLOAD: $1, $2 of $repetitions"
 	base=$BENCHDIR
 	[ "$place" = memory ] && base=/dev/shm
-	WORK=$(mktemp -d "$base/sortie-bench.XXXXXX") && chmod 755 "$WORK" || return
+	WORK=$(mktemp -d "$base/sortie-work.XXXXXX") && chmod 755 "$WORK" || return
 	SIDE=$(mktemp -d "$side/sortie-side.XXXXXX") && chmod 755 "$SIDE" || return
 	LOG=$own/logs/$WORKLOAD.$1.$2
 	export WORK SIDE LOG
@@ -238,6 +238,8 @@ prepare() {
 }
 
 measure_all() {
+	trap 'rm -rf "${WORK:-}" "${SIDE:-}" "${KEEP:-}"' EXIT
+	trap 'exit 130' HUP INT TERM
 	PRIVATE=no isolate='' SINK_PORT=0 NS_PORT=0
 	if [ "${BENCH_INSIDE:-}" = yes ]; then
 		PRIVATE=yes isolate='unshare -m -p -f --kill-child --mount-proc' SINK_PORT=25 NS_PORT=53
