@@ -2,8 +2,8 @@
 #
 #	awk -f stats.awk -f report.awk workloads.txt goals.txt raw.tsv
 #
-# First the goals, each with what was measured; then every workload with every program; then what
-# failed. A ratio is one of medians; its spread is that of the ratios of the single repetitions, each
+# First an overview; then the goals, each with what was measured; then every workload with every program;
+# then what failed. A ratio is one of medians; its spread is that of the ratios of the single repetitions, each
 # of which ran the programs one after another.
 
 FILENAME != last_file {
@@ -30,11 +30,33 @@ nfile == 2 {
 }
 
 END {
+	print_overview()
 	print_goals()
 	for (i = 1; i <= nworkloads; i++)
 		if (nprograms[workloads[i]] > 0)
 			print_workload(workloads[i])
 	print_failures()
+}
+
+# --- overview ---
+
+# A line for each program of the first workload; memory is that of all its processes together.
+function print_overview(    i, n, order)
+{
+	if ((n = fastest_first("a1k", order)) == 0)
+		return
+	print "OVERVIEW"
+	print ""
+	printf "  %-18s %9s %9s %9s %9s %9s %9s %9s\n", "", "one site", "", "", "1,000", "50 ms,", "",
+	    "sub-"
+	printf "  %-18s %9s %9s %9s %9s %9s %9s %9s\n", "medians", "msgs/s", "CPU ms", "MiB", "sites",
+	    "20 conns", "TLS", "mission"
+	for (i = 1; i <= n; i++)
+		printf "  %-18s %9s %9s %9s %9s %9s %9s %9s\n", order[i], cell("a1k", order[i], "rate"),
+		    cell("a1k", order[i], "cpu"), cell("a1k", order[i], "pss"),
+		    cell("b1k", order[i], "rate"), cell("d50c20", order[i], "rate"),
+		    cell("f", order[i], "rate"), cell("h1", order[i], "rate")
+	print "\n"
 }
 
 # --- goals ---
