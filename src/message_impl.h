@@ -4,7 +4,8 @@
  *	message.c		in and out: admission, its jobs
  *	message_lock.c		the lock, the body, and what another runner has recorded
  *	message_outcome.c	what becomes of a recipient, in the control file and the log
- *	message_commit.c	making it durable; closing; reports
+ *	message_commit.c	making it durable; closing
+ *	message_report.c	what follows in a later turn: bodies go, reports are made
  *
  * A crash at any instruction may repeat a delivery that was in flight; it never loses a message and
  * never forgets a recorded success. So: the control file is open for writing and locked before the
@@ -38,7 +39,8 @@ enum stage {
 
 struct message {
 	struct map_node node;
-	struct list touched; /* on messages->touched: the commit has to look at it */
+	struct list touched; /* on messages->touched, or ->written */
+	bool written; /* the latter */
 	struct list next_stage; /* on messages->staged */
 	struct messages *all;
 	struct envelope envelope;
@@ -62,8 +64,13 @@ struct messages {
 	struct sites *sites;
 	struct messages_options options;
 	struct map by_id;
-	struct list touched, staged, bodies;
+	struct list touched; /* the commit at the end of the turn has to look at them */
+	struct list written; /* it has, and they wait for the sync */
+	struct list staged, bodies;
+	size_t nwritten;
 	struct task commit, stages;
+	struct timer sync;
+	int64_t sync_again_ms; /* not before */
 	struct messages_counts counts;
 	size_t rcpts;
 	bool broken, full;
@@ -76,14 +83,19 @@ void message_free(struct message *m);
 /* message_lock.c */
 bool message_lock(struct message *m); /* the lock is had, and what the file says is known */
 bool message_open_body(struct message *m);
+void message_close_body(struct message *m);
 void message_drop_lock(struct message *m);
 void message_let_go(struct message *m); /* of the lock and the body */
 
 /* message_outcome.c */
 void message_settle(struct job *j, size_t rcpt, const struct verdict *v);
 
-/* message_commit.c: tasks */
+/* message_commit.c: a task, and a timer */
 void messages_commit(void *messages);
-void messages_next_stages(void *messages);
+void messages_on_sync(void *messages);
+
+/* message_report.c */
+void messages_remove_body(struct messages *ms, const char *msgid); /* in a later turn */
+void messages_next_stages(void *messages); /* a task */
 
 #endif

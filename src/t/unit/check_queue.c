@@ -567,6 +567,94 @@ START_TEST(stopped_in_the_middle)
 }
 END_TEST
 
+/* --- how often the disk is asked ----------------------------------------------------------- */
+
+static unsigned opens, syncs, unsynced;
+static char unlinked[64][ENVELOPE_ID_MAX + 1]; /* control files, since the last sync */
+
+static int
+counted_open(int dir, const char *name, int flags, mode_t mode)
+{
+	opens += dir != AT_FDCWD && (flags & (O_ACCMODE | O_DIRECTORY)) == O_RDONLY;
+	return sys_libc.openat(dir, name, flags, mode);
+}
+
+static int
+slow_sync(int fd)
+{
+	vclock_advance(5);
+	syncs++;
+	unsynced = 0;
+	return sys_libc.fsync(fd);
+}
+
+/* A control file is unlinked before its body, and that one only after a sync. */
+static int
+watched_unlink(int dir, const char *name, int flags)
+{
+	if (has("ctl", name, "")) {
+		ck_assert_uint_lt(unsynced, 64);
+		str_copy(unlinked[unsynced++], sizeof(unlinked[0]), name);
+	} else {
+		for (unsigned i = 0; i < unsynced; i++)
+			ck_assert_str_ne(unlinked[i], name);
+	}
+	return sys_libc.unlinkat(dir, name, flags);
+}
+
+static void
+deliver_over_slow_disk(unsigned n, unsigned unsynced_max)
+{
+	options.messages.unsynced_max = unsynced_max;
+	syncs = unsynced = 0;
+	for (unsigned i = 0; i < n; i++)
+		submit(NULL, "a@a.net", NULL);
+	start_queue();
+	sys.fsync = slow_sync;
+	sys.unlinkat = watched_unlink;
+	pass();
+	ck_assert(reactor_turn(r));
+	sys.fsync = sys_libc.fsync;
+	sys.unlinkat = sys_libc.unlinkat;
+	ck_assert_uint_eq(server->nmessages, n);
+	ck_assert_uint_eq(testspool_count(sp), 0);
+	ck_assert(!has("msg", id, ""));
+}
+
+/* Several turns share a sync, where it takes long, and what has to follow it does. */
+START_TEST(slow_syncs_are_shared)
+{
+	deliver_over_slow_disk(60, 100);
+	ck_assert_uint_le(syncs, 3);
+}
+END_TEST
+
+/* But no more messages than may be. */
+START_TEST(a_shared_sync_is_not_put_off_for_ever)
+{
+	deliver_over_slow_disk(40, 5);
+	ck_assert_uint_ge(syncs, 4);
+	ck_assert_uint_le(syncs, 20);
+}
+END_TEST
+
+/* Those that yield to other sites have been read before their turn comes. */
+START_TEST(each_control_file_is_read_once)
+{
+	enum { MANY = 300 };
+
+	for (unsigned i = 0; i < MANY; i++)
+		submit(NULL, "a@a.net", NULL);
+	start_queue();
+	sys.openat = counted_open;
+	opens = 0;
+	pass();
+	sys.openat = sys_libc.openat;
+	ck_assert_uint_eq(server->nmessages, MANY);
+	ck_assert_uint_eq(opens, 2 * MANY); /* and each body */
+}
+END_TEST
+
 static bool full;
 
 static ssize_t
@@ -626,6 +714,9 @@ suite_queue(void)
 	tcase_add_test(tc, mail_of_one_user_only);
 	tcase_add_test(tc, stopped_in_the_middle);
 	tcase_add_test(tc, no_room_for_the_record);
+	tcase_add_test(tc, slow_syncs_are_shared);
+	tcase_add_test(tc, a_shared_sync_is_not_put_off_for_ever);
+	tcase_add_test(tc, each_control_file_is_read_once);
 	suite_add_tcase(s, tc);
 	return s;
 }
