@@ -259,6 +259,11 @@ session_pump(struct session *s)
 	} while (!s->closed && flush(s) && ++writes < WRITES_A_TURN);
 	if (s->closed)
 		return;
+	if (!s->welcome && (s->login == NULL ? smtp_greeted(s->smtp) : s->ready)) {
+		s->welcome = true;
+		if (s->ops->welcome != NULL)
+			s->ops->welcome(s->ctx, s);
+	}
 	/* after so much of a large message it is the others' turn */
 	conn_want(s->conn, true, s->blocked || writes == WRITES_A_TURN);
 	set_deadline(s);

@@ -54,6 +54,8 @@ struct session_end { /* how it closed */
 };
 
 struct session_ops {
+	/* The host takes this connection: it has greeted, and where we log in accepted that. May be NULL. */
+	void (*welcome)(void *ctx, struct session *s);
 	/* The next job, begun (GO), or NULL. *last_hop: no other host may take it. */
 	struct job *(*next)(void *ctx, struct session *s, bool *last_hop);
 	void (*settled)(

@@ -25,7 +25,7 @@ struct session {
 	unsigned serial; /* of the patience the deadline was set for */
 	int patience_s;
 	int stop; /* 0; 1: as soon as what is past its dot is answered; 2: now */
-	bool ready, closed, blocked;
+	bool welcome, ready, closed, blocked;
 	struct auth_query query;
 	const struct sasl_credentials *credentials; /* NULL: none; wiped once they have been used */
 	char *login; /* whose they are */

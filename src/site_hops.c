@@ -11,6 +11,12 @@
 #include "base/log.h"
 #include "session.h"
 
+enum {
+	MORE_A_WELCOME = 3, /* connections, for each that was greeted */
+	ROUNDS_TO_OPEN =
+	    3, /* round trips before a connection carries anything: connect, greeting, EHLO */
+};
+
 enum hop_health *
 site_health(struct site *s, size_t hop)
 {
@@ -147,6 +153,23 @@ site_hop_trouble(
 		s->has_winner = false;
 	if (!site_hop_left(s, SIZE_MAX))
 		site_park(s);
+}
+
+/*
+ * It takes connections: so more of them are worth trying, now and not only when messages have been
+ * answered, for with a distant host those round trips are most of the time a thousand messages need. But
+ * not for what those that are open will have sent before another one could.
+ */
+void
+site_welcomed(struct site *s)
+{
+	unsigned limit = s->limit + MORE_A_WELCOME;
+
+	if (s->troubled || s->limit >= s->ceiling ||
+	    s->nwaiting <= (size_t)ROUNDS_TO_OPEN * (s->nsessions + s->nopenings))
+		return;
+	s->limit = limit < s->ceiling ? limit : s->ceiling;
+	site_wake(s);
 }
 
 void

@@ -8,7 +8,8 @@
  *	site_lines.c	waiting for one, when they are short
  *
  * A site opens sessions while jobs wait and its limit allows: two at first (one where it logs in),
- * one more with each message that was answered, half as many after trouble. What goes wrong with a
+ * three more with each that was greeted while many jobs wait, one more with each message that was
+ * answered, half as many after trouble. What goes wrong with a
  * connection is put down to its hop: one that failed without having served anything is out for the
  * rest of the pass, one that was lost later is tried last. When every hop is out the site is parked:
  * all its jobs are deferred at once, and so is what comes later in the pass.
@@ -108,6 +109,7 @@ void site_note_why(
 /* relay: NULL when it could not be reached. */
 void site_hop_trouble(
     struct site *s, size_t hop, const struct verdict *v, const char *relay, bool served);
+void site_welcomed(struct site *s); /* a connection was greeted */
 void site_went_well(struct site *s); /* a message was answered */
 
 /* site_open.c */

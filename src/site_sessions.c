@@ -289,8 +289,15 @@ on_closed(void *ctx, struct session *session, const struct session_end *end)
 	site_wake(s);
 }
 
+static void
+on_welcome(void *ctx, struct session *session)
+{
+	(void)session;
+	site_welcomed(ctx);
+}
+
 static const struct session_ops session_ops = {
-    on_next_job, on_settled, on_finished, on_idle, on_closed};
+    on_welcome, on_next_job, on_settled, on_finished, on_idle, on_closed};
 
 void
 site_start_session(struct site *s, struct conn *conn, size_t index, int64_t connect_ms)

@@ -189,6 +189,7 @@ void smtp_stop(struct smtp *s);
 int smtp_patience(const struct smtp *s, unsigned *serial);
 
 bool smtp_idle(const struct smtp *s); /* greeted, and nothing in flight */
+bool smtp_greeted(const struct smtp *s); /* and not refused by that */
 bool smtp_past_dot(const struct smtp *s); /* some end of data was sent and not answered */
 size_t smtp_in_flight(const struct smtp *s); /* transactions handed over and not done */
 /* What it is doing, for logs: "sending RCPT TO". */

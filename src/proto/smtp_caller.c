@@ -357,6 +357,12 @@ smtp_idle(const struct smtp *s)
 }
 
 bool
+smtp_greeted(const struct smtp *s)
+{
+	return smtp_awaited(s) != S_GREETING && !smtp_is_closing(s);
+}
+
+bool
 smtp_past_dot(const struct smtp *s)
 {
 	list_each (pos, &s->transactions)

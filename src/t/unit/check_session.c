@@ -94,7 +94,7 @@ on_closed(void *ctx, struct session *s, const struct session_end *end)
 	session = NULL; /* it frees itself */
 }
 
-static const struct session_ops ops = {on_next, on_settled, on_finished, on_idle, on_closed};
+static const struct session_ops ops = {NULL, on_next, on_settled, on_finished, on_idle, on_closed};
 
 /* --- the world --- */
 
