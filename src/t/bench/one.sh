@@ -26,7 +26,7 @@ fail() {
 
 # What is not measured.
 step() {
-	timeout -k 5 "$STEP_LIMIT" sh "$BENCH/step.sh" "$program" "$@"
+	timeout --foreground -k 5 "$STEP_LIMIT" sh "$BENCH/step.sh" "$program" "$@"
 }
 
 has() {
@@ -56,6 +56,7 @@ start_sink() {
 	[ "$TLS" = 0 ] || set -- "$@" --tls "$CERTS/server.pem"
 	# shellcheck disable=SC2086
 	"$BUILD/sink" "$@" $SINK_OPTIONS > "$SIDE/sink.out" 2>&1 &
+	others=$!
 	wait_for "$PORT_FILE" sink
 	PORT=$(cat "$PORT_FILE")
 	export PORT
@@ -65,6 +66,7 @@ start_sink() {
 start_ns() {
 	"$BUILD/nsfake" --port "$NS_PORT" --port-file "$SIDE/ns-port" --addresses "$DOMAINS" \
 		> "$SIDE/ns.out" 2>&1 &
+	others="$others $!"
 	wait_for "$SIDE/ns-port" 'name server'
 	NS=127.0.0.1:$(cat "$SIDE/ns-port")
 	export NS
@@ -84,7 +86,7 @@ read_count() {
 
 # measure's arguments, which follow its options.
 measured() {
-	timeout -k 10 $((RUN_LIMIT + 20)) "$BUILD/measure" --limit "$RUN_LIMIT" "$@"
+	timeout --foreground -k 10 $((RUN_LIMIT + 20)) "$BUILD/measure" --limit "$RUN_LIMIT" "$@"
 }
 
 drain() {
@@ -157,7 +159,7 @@ main() {
 		extra=$(step "peer_once_$WORKLOAD" "$messages") || fail 'the look that is not timed'
 		line "$messages" - - - - - - - - "$extra"
 	elif has "peer_run_$WORKLOAD"; then
-		extra=$(RUN_LIMIT=$RUN_LIMIT timeout -k 10 $((RUN_LIMIT + 20)) sh "$BENCH/step.sh" \
+		extra=$(RUN_LIMIT=$RUN_LIMIT timeout --foreground -k 10 $((RUN_LIMIT + 20)) sh "$BENCH/step.sh" \
 			"$program" "peer_run_$WORKLOAD" "$messages" "$SIZE" "$DOMAINS") ||
 			fail "ended with $?"
 		report
@@ -168,4 +170,7 @@ main() {
 	step peer_stop
 }
 
+others=
+trap '[ -z "$others" ] || kill $others' EXIT
+trap 'exit 130' HUP INT TERM
 main 2> "$LOG" < /dev/null
