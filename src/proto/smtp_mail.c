@@ -16,8 +16,11 @@ smtp_note(struct smtp *s, enum smtp_event_type type, const struct verdict *v)
 	note = &s->notes[s->notes_n++];
 	*note = (struct smtp_note){.e = {.type = type}};
 	if (v != NULL) {
-		s->verdicts =
-		    xgrow(s->verdicts, s->verdicts_n, &s->verdicts_cap, sizeof(*s->verdicts));
+		if (s->verdicts_n == s->verdicts_cap) { /* large, and mostly there is one */
+			s->verdicts_cap = s->verdicts_cap > 0 ? s->verdicts_cap * 2 : 1;
+			s->verdicts =
+			    xreallocarray(s->verdicts, s->verdicts_cap, sizeof(*s->verdicts));
+		}
 		s->verdicts[s->verdicts_n++] = *v;
 		note->verdict = s->verdicts_n;
 	}
