@@ -380,15 +380,8 @@ on_421(struct smtp *s)
 	enum smtp_state row = smtp_awaited(s);
 	struct verdict v = smtp_judge(s, row, FATE_RETRY, SCOPE_HOST);
 
-	if (head != NULL && row == S_DOT && head->end <= s->sent) {
-		/* It is an answer to this end of data: not accepted, no duplicate. */
-		if (s->o.lmtp) {
-			struct verdict one = smtp_judge(s, row, FATE_RETRY, SCOPE_RCPT);
-
-			smtp_settle(s, head->t, head->rcpt, &one);
-		}
-		head->t->answered = true;
-	}
+	if (head != NULL && row == S_DOT && head->end <= s->sent)
+		smtp_not_taken(s, head);
 	/* Nor is anything behind it, which nobody reads any more. */
 	list_each (pos, &s->transactions) {
 		struct smtp_transaction *t = list_item(pos, struct smtp_transaction, link);

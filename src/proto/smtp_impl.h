@@ -195,6 +195,8 @@ enum smtp_state smtp_send_nothing(struct smtp *s);
 /* smtp_reply.c */
 struct verdict smtp_judge(
     const struct smtp *s, enum smtp_state row, enum fate fate, enum scope scope);
+/* The answer to an end of data speaks of the host: not accepted, no duplicate. */
+void smtp_not_taken(struct smtp *s, const struct smtp_command *c);
 enum smtp_state smtp_on_greeting(struct smtp *s, const struct smtp_command *c);
 enum smtp_state smtp_on_hello(struct smtp *s, const struct smtp_command *c);
 enum smtp_state smtp_on_rset(struct smtp *s, const struct smtp_command *c);

@@ -217,6 +217,20 @@ smtp_on_data(struct smtp *s, const struct smtp_command *c)
 	return abandon(s, t);
 }
 
+void
+smtp_not_taken(struct smtp *s, const struct smtp_command *c)
+{
+	struct verdict v;
+
+	c->t->answered = true;
+	if (!s->o.lmtp) {
+		c->t->dot_written = false;
+		return;
+	}
+	v = smtp_judge(s, c->state, FATE_RETRY, SCOPE_RCPT); /* one recipient's (RFC 2033 4.2) */
+	smtp_settle(s, c->t, c->rcpt, &v);
+}
+
 /*
  * An answer before the end of data was sent: the server wants no more of it. RFC 5321 has no way to
  * stop in the middle but to close.
@@ -267,13 +281,24 @@ does_not_know_bdat(const struct smtp *s, const struct smtp_transaction *t)
 }
 
 static enum smtp_state
-give_up_chunking(struct smtp *s, struct smtp_transaction *t)
+give_up_chunking(struct smtp *s, const struct smtp_command *c)
 {
 	struct verdict v = smtp_judge(s, S_BDAT, FATE_RETRY, SCOPE_HOST);
 
-	t->dot_written = false;
+	smtp_not_taken(s, c);
 	s->chunking_failed = true;
 	return smtp_hang_up(s, &v, SMTP_BROKEN);
+}
+
+/*
+ * Behind DATA a 354 shows that answers and commands are still in step; behind BDAT every good answer is a
+ * 250. But X.1.X speaks of an address (RFC 3463 3.2): it answers a RCPT. A host that answers its first
+ * BDAT so, which is alone, is spared pipelined ones.
+ */
+static bool
+is_for_an_address(const struct reply *r)
+{
+	return r->code < 300 && strncmp(r->enhanced, "2.1.", 4) == 0;
 }
 
 /* What the answer to a chunk says beside what becomes of the message. */
@@ -284,7 +309,7 @@ learn_from_bdat(struct smtp *s, const struct smtp_transaction *t)
 	bool last = next == &s->transactions ||
 		    list_item(next, const struct smtp_transaction, link)->mail == MAIL_UNSENT;
 
-	if (t->accepted > 0)
+	if (t->accepted > 0 && !is_for_an_address(&s->reply))
 		s->bdat_works = true;
 	if (last && (s->reply.code >= 400 || t->accepted == 0))
 		s->needs_reset = true;
@@ -297,9 +322,13 @@ smtp_on_dot(struct smtp *s, const struct smtp_command *c)
 	struct verdict v;
 
 	if (does_not_know_bdat(s, t))
-		return give_up_chunking(s, t);
+		return give_up_chunking(s, c);
 	if (c->end > s->sent)
 		return stop_body(s, t);
+	if (t->chunked && s->bdat_works && is_for_an_address(&s->reply)) {
+		s->chunking_failed = true;
+		return smtp_protocol_error(s, S_BDAT, "an answer to RCPT where BDAT's belongs");
+	}
 	if (t->chunked)
 		learn_from_bdat(s, t);
 	t->over = true;
@@ -310,7 +339,7 @@ smtp_on_dot(struct smtp *s, const struct smtp_command *c)
 		return STAY;
 	}
 	if (s->reply.code == 503) {
-		t->dot_written = false; /* it is answered: not taken, no duplicate */
+		smtp_not_taken(s, c);
 		return host_refuses(s, c->state);
 	}
 	if (s->reply.code < 400)

@@ -12,7 +12,7 @@
  *	0b handshakes fail from now on			0c handshakes take until 0c comes again
  *	7f bodies come a few bytes at a time
  *
- * and 10 to 1f, which stand for the replies a server gives when all is well (see `ordinary`).
+ * and 10 to 1f and ff, which stand for the replies a server gives when all is well (see `ordinary`).
  */
 #include <string.h>
 
@@ -41,6 +41,7 @@ static const char *const ordinary[] = {
     "334 VXNlcm5hbWU6\r\n",
     "535 5.7.8 no\r\n",
 };
+static const char chunking[] = "250-mx.example\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
 
 /* Without a name the strongest that is offered. */
 static const struct sasl_credentials credentials[] = {
@@ -70,6 +71,10 @@ turn(struct game *g, uint8_t c)
 {
 	if (c >= 0x10 && c < 0x10 + sizeof(ordinary) / sizeof(ordinary[0])) {
 		buf_adds(&g->said, ordinary[c - 0x10]);
+		return;
+	}
+	if (c == 0xff) {
+		buf_adds(&g->said, chunking);
 		return;
 	}
 	if ((c > 0x0f && c != 0x7f) || c == '\0' || c == '\t' || c == '\n' || c == '\r') {
@@ -142,6 +147,9 @@ fuzz_smtp(const uint8_t *data, size_t size)
 	plan.nrcpts = data[1] / 16 % ORACLE_RCPTS + 1;
 	plan.last_hop = data[1] & 0x40;
 	plan.no_dots = data[1] & 0x80;
+	plan.options.may_chunk = data[2] % 13 != 0;
+	plan.verbatim = data[2] % 11 != 0;
+	plan.options.ahead = data[2] % 7;
 	plan.body = data[2] < 200 ? data[2] : (size_t)(data[2] - 199) * 1024;
 	sys.getentropy = no_entropy;
 	buf_init(&g.said, 1 << 20);

@@ -33,7 +33,8 @@ check_text(const struct smtp_event *e)
 static void
 on_trace(void *ctx, char dir, const char *line)
 {
-	static const char *const shown[] = {"EHLO ", "LHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<"};
+	static const char *const shown[] = {
+	    "EHLO ", "LHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<", "BDAT "};
 	static const char *const bare[] = {"", "STARTTLS", "DATA", "RSET", "QUIT", ".", "*", "***"};
 	const char *space = strncmp(line, "AUTH ", 5) == 0 ? strchr(line + 5, ' ') : NULL;
 	const struct oracle *o = ctx;
@@ -77,12 +78,24 @@ on_settled(struct oracle *o, const struct smtp_event *e)
 	m->nsettled++;
 }
 
+/* All of it was sent to him, and what became of it nobody has said. */
+static bool
+may_have_it(const struct oracle *o, const struct oracle_mail *m, const struct oracle_rcpt *r)
+{
+	if (!m->ended || o->said_421 || r->end_answered || !r->sent)
+		return false;
+	return r->accepted || !r->answered;
+}
+
 static void
 on_done(struct oracle *o, const struct smtp_event *e)
 {
 	struct oracle_mail *m = mail_by_number(o, e->mail);
 	bool left = m->nsettled < o->plan.nrcpts;
 
+	for (size_t i = 0; i < o->plan.nrcpts; i++)
+		if (!m->rcpts[i].settled && may_have_it(o, m, &m->rcpts[i]))
+			oracle_wrong("%s may have it and comes back", m->rcpts[i].address);
 	for (size_t i = 0; i < o->plan.nrcpts; i++)
 		if (m->rcpts[i].owed && !m->rcpts[i].settled)
 			oracle_wrong("%s was delivered and comes back", m->rcpts[i].address);
@@ -137,7 +150,7 @@ on_body(struct oracle *o, const struct smtp_event *e)
 			smtp_body(o->s, e->mail, "", 0);
 		else
 			smtp_body_failed(o->s, e->mail, "broken");
-		o->hung_up = true;
+		o->leaving = true;
 		return;
 	}
 	n = o->crumble_body && e->want > CRUMB ? CRUMB : e->want;
@@ -213,8 +226,12 @@ hand_over(struct oracle *o)
 	    .size = o->plan.body,
 	    .eightbit = o->plan.eightbit,
 	    .last_hop = o->plan.last_hop,
-	    .no_dots = o->plan.no_dots};
+	    .no_dots = o->plan.no_dots,
+	    .verbatim = o->plan.verbatim};
+	size_t ahead = o->plan.options.ahead == 0 ? SMTP_AHEAD : o->plan.options.ahead;
 
+	if (smtp_in_flight(o->s) >= ahead)
+		oracle_wrong("more than %zu in flight", ahead);
 	m->number = (unsigned)o->handed;
 	if (smtp_mail(o->s, &mail) != m->number)
 		oracle_wrong("mail is not counted 1, 2, ...");

@@ -8,6 +8,10 @@
  *	    progress or end;
  *	sends a command out of place (before the greeting's end, without PIPELINING, behind a barrier,
  *	    behind a dot where it must not), a line that is not CRLF, or a body that is not the message's;
+ *	sends a BDAT that it must not send (CHUNKING, CRLF lines, the first before its recipients' answers,
+ *	    more ahead than allowed), anything behind a first BDAT, or a MAIL without the RSET that has to
+ *	    be between it and a BDAT that was refused, or may be;
+ *	gives a message back to be sent at once that the server may have taken;
  *	sends mail without the TLS or the login that it was told to have, credentials in the clear, or
  *	    anything at all while TLS is being started; believes what a server said before TLS; or says
  *	    that the host may be tried without TLS where that is not so;
@@ -45,7 +49,7 @@ struct oracle_plan {
 	size_t nmails; /* <= ORACLE_MAILS; each sender is mN@x, its recipients rM@mN */
 	size_t nrcpts; /* <= ORACLE_RCPTS */
 	size_t body; /* bytes of each body */
-	bool eightbit, last_hop, no_dots; /* of every mail; no_dots may be a lie */
+	bool eightbit, last_hop, no_dots, verbatim; /* of every mail; no_dots may be a lie */
 };
 
 struct oracle *oracle_new(const struct oracle_plan *plan);

@@ -15,7 +15,9 @@ enum { ORACLE_FLIGHT_MAX = 64, ORACLE_OUT_MAX = 1 << 20 };
 
 struct oracle_rcpt {
 	char address[48];
+	bool sent, answered; /* his RCPT */
 	bool accepted; /* in the transaction that is going on */
+	bool end_answered; /* the end of his message's data was */
 	bool owed; /* a 2xx has answered the end of its data: it must become SENT */
 	bool settled;
 	enum fate fate;
@@ -29,6 +31,8 @@ struct oracle_mail {
 	size_t given, wired; /* bytes of the body given, and seen on the wire */
 	size_t nsettled;
 	bool done, mail_ok, again;
+	bool ended; /* all of it is on the wire */
+	bool chunked; /* by BDAT */
 };
 
 struct oracle_wire_command {
@@ -57,8 +61,15 @@ struct oracle {
 	struct oracle_mail *current; /* of the last MAIL sent */
 	struct oracle_mail *in_body; /* whose body is on the wire now */
 	bool for_nobody; /* that body is a lone dot */
+	struct oracle_mail *in_chunk; /* the same, by BDAT */
+	bool bdat_works; /* one was answered for somebody, and understood */
+	bool reset; /* RSET was the last command */
+	bool needs_reset; /* a BDAT was refused, or in vain */
+	struct oracle_mail *last_mail; /* whose MAIL was the last */
+	bool said_421; /* what is behind it is not taken */
 	bool lost_count; /* nobody can say any more which reply is whose */
 	bool hung_up; /* 421, or an answer in mid-body: no more commands may come */
+	bool leaving; /* nor here, but what was sent may still be answered */
 
 	bool starttls; /* it was sent */
 	bool securing; /* behind a 220 to it */

@@ -46,7 +46,7 @@ check_place(const struct oracle *o, const char *line)
 	if (o->securing)
 		oracle_wrong("\"%s\" into a handshake", line);
 	/* QUIT may have been under way, and nobody listens any more behind it. */
-	if ((o->hung_up || o->lost_count) && strcmp(line, "QUIT") != 0)
+	if ((o->hung_up || o->lost_count || o->leaving) && strcmp(line, "QUIT") != 0)
 		oracle_wrong("\"%s\" after the end", line);
 	if (o->nflight == 0)
 		return;
@@ -58,6 +58,8 @@ check_place(const struct oracle *o, const char *line)
 		oracle_wrong("\"%s\" without PIPELINING", line);
 	if (last == O_DOT && !o->plan.options.one_behind_dot)
 		oracle_wrong("\"%s\" behind a dot", line);
+	if (last == O_DOT && o->flight[o->nflight - 1].mail->chunked && !o->bdat_works)
+		oracle_wrong("\"%s\" behind the first BDAT", line);
 }
 
 static struct oracle_mail *
@@ -83,6 +85,7 @@ on_rcpt_line(struct oracle *o, const char *line)
 
 		snprintf(want, sizeof(want), "RCPT TO:<%s>", m->rcpts[i].address);
 		if (strcmp(line, want) == 0) {
+			m->rcpts[i].sent = true;
 			oracle_await(o, O_RCPT, m, &m->rcpts[i]);
 			return;
 		}
@@ -123,6 +126,71 @@ on_response_line(struct oracle *o, const char *line)
 	oracle_await(o, O_RESPONSE, NULL, NULL);
 }
 
+static size_t
+chunks_ahead(const struct oracle *o)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->nflight; i++)
+		n += o->flight[i].what == O_DOT && o->flight[i].mail->chunked;
+	return n;
+}
+
+static bool
+awaits_rcpts(const struct oracle *o)
+{
+	for (size_t i = 0; i < o->nflight; i++)
+		if (o->flight[i].what == O_RCPT && o->flight[i].mail == o->current)
+			return true;
+	return false;
+}
+
+/* RFC 2033 4.2 for LMTP. */
+static void
+await_end(struct oracle *o, struct oracle_mail *m)
+{
+	if (!o->plan.options.lmtp) {
+		oracle_await(o, O_DOT, m, NULL);
+		return;
+	}
+	for (size_t i = 0; i < o->plan.nrcpts; i++)
+		if (m->rcpts[i].accepted)
+			oracle_await(o, O_DOT, m, &m->rcpts[i]);
+}
+
+static void
+on_bdat_line(struct oracle *o, const char *line)
+{
+	struct oracle_mail *m = o->current;
+	char want[48];
+
+	snprintf(want, sizeof(want), "%zu LAST", o->plan.body);
+	if (m == NULL || strcmp(line, want) != 0)
+		oracle_wrong("BDAT %s: of which message?", line);
+	if (!o->plan.options.may_chunk || !(o->ehlo.offers & EHLO_CHUNKING) || !pipelining(o) ||
+	    !o->plan.verbatim)
+		oracle_wrong("BDAT, which must not be");
+	if (awaits_rcpts(o) && (o->plan.options.lmtp || !o->bdat_works ||
+				   (chunks_ahead(o) + 1) * o->plan.body > SMTP_AHEAD_BYTES))
+		oracle_wrong("BDAT before anybody is known to want it");
+	m->chunked = true;
+	o->current = NULL;
+	await_end(o, m);
+	o->in_chunk = o->plan.body > 0 ? m : NULL;
+	m->ended = o->plan.body == 0;
+}
+
+static void
+on_mail_line(struct oracle *o, const char *line)
+{
+	if ((chunks_ahead(o) > 0 || o->needs_reset) && !o->reset)
+		oracle_wrong("\"%s\" without RSET", line);
+	o->needs_reset = false;
+	o->last_mail = o->current = mail_by_path(o, line);
+	o->current->mail_ok = false;
+	oracle_await(o, O_MAIL, o->current, NULL);
+}
+
 static void
 check_mail(const struct oracle *o)
 {
@@ -145,14 +213,14 @@ on_command(struct oracle *o, const char *line)
 		oracle_await(o, O_HELLO, NULL, NULL);
 	} else if (strncmp(line, "MAIL ", 5) == 0) {
 		check_mail(o);
-		o->current = mail_by_path(o, line);
-		o->current->mail_ok = false;
-		oracle_await(o, O_MAIL, o->current, NULL);
+		on_mail_line(o, line);
 	} else if (strncmp(line, "RCPT ", 5) == 0) {
 		on_rcpt_line(o, line);
 	} else if (strcmp(line, "DATA") == 0) {
 		oracle_await(o, O_DATA, o->current, NULL);
 		o->current = NULL;
+	} else if (strncmp(line, "BDAT ", 5) == 0) {
+		on_bdat_line(o, line + 5);
 	} else if (strcmp(line, "RSET") == 0) {
 		oracle_await(o, O_RSET, NULL, NULL);
 		o->current = NULL;
@@ -163,6 +231,7 @@ on_command(struct oracle *o, const char *line)
 	} else {
 		oracle_wrong("\"%s\" is no command", line);
 	}
+	o->reset = strcmp(line, "RSET") == 0;
 }
 
 static void
@@ -171,17 +240,27 @@ on_body_end(struct oracle *o)
 	struct oracle_mail *m = o->in_body;
 
 	o->in_body = NULL;
+	m->ended = true;
 	if (o->for_nobody && m->wired > 0)
 		oracle_wrong("a message for nobody");
 	if (!o->for_nobody && m->wired != o->plan.body)
 		oracle_wrong("a message of %zu bytes ended after %zu", o->plan.body, m->wired);
-	if (!o->plan.options.lmtp) {
-		oracle_await(o, O_DOT, m, NULL);
-		return;
+	await_end(o, m);
+}
+
+static void
+on_chunk_byte(struct oracle *o, char c)
+{
+	struct oracle_mail *m = o->in_chunk;
+
+	if (o->hung_up || o->lost_count || o->leaving)
+		oracle_wrong("more of a chunk after the end");
+	if (c != o->body[m->wired])
+		oracle_wrong("a chunk that is not the message's at %zu", m->wired);
+	if (++m->wired == o->plan.body) {
+		m->ended = true;
+		o->in_chunk = NULL;
 	}
-	for (size_t i = 0; i < o->plan.nrcpts; i++)
-		if (m->rcpts[i].accepted)
-			oracle_await(o, O_DOT, m, &m->rcpts[i]);
 }
 
 static void
@@ -189,7 +268,7 @@ on_body_line(struct oracle *o, const char *line, size_t n)
 {
 	struct oracle_mail *m = o->in_body;
 
-	if (o->hung_up || o->lost_count)
+	if (o->hung_up || o->lost_count || o->leaving)
 		oracle_wrong("more of a body after the end");
 	if (n == 1 && line[0] == '.') {
 		on_body_end(o);
@@ -212,6 +291,10 @@ oracle_client_wrote(struct oracle *o, const char *data, size_t n)
 		const char *line;
 		size_t len;
 
+		if (o->in_chunk != NULL) {
+			on_chunk_byte(o, data[i]);
+			continue;
+		}
 		buf_addc(&o->line, data[i]);
 		line = buf_data(&o->line);
 		len = buf_len(&o->line);
@@ -259,12 +342,40 @@ on_data_answer(struct oracle *o, struct oracle_mail *m, int code)
 }
 
 static void
+on_bdat_answer(struct oracle *o, struct oracle_mail *m, int code)
+{
+	bool wanted = any_accepted(o, m);
+	bool address = code < 300 && strncmp(o->reply.enhanced, "2.1.", 4) == 0;
+
+	if (code >= 500 && code <= 504 && (wanted || code != 503) &&
+	    !(o->plan.options.lmtp && o->bdat_works)) {
+		o->hung_up = true; /* it does not know BDAT */
+		return;
+	}
+	if (m == o->in_chunk || (o->bdat_works && address)) {
+		if (code >= 400)
+			o->hung_up = true;
+		else
+			o->lost_count = true;
+		return;
+	}
+	o->bdat_works |= wanted && !address;
+	if ((code >= 400 || !wanted) && o->last_mail == m)
+		o->needs_reset = true;
+}
+
+static void
 on_dot_answer(struct oracle *o, const struct oracle_wire_command *c, int code)
 {
-	for (size_t i = 0; i < o->plan.nrcpts; i++) {
+	if (c->mail->chunked)
+		on_bdat_answer(o, c->mail, code);
+	for (size_t i = 0; i < o->plan.nrcpts && !o->lost_count; i++) {
 		struct oracle_rcpt *r = &c->mail->rcpts[i];
 
-		if (code / 100 == 2 && r->accepted && (c->rcpt == NULL || c->rcpt == r))
+		if (c->rcpt != NULL && c->rcpt != r)
+			continue;
+		r->end_answered = true;
+		if (code / 100 == 2 && r->accepted)
 			r->owed = true;
 	}
 }
@@ -308,9 +419,10 @@ on_answer(struct oracle *o, const struct oracle_wire_command *c, int code)
 		ehlo_parse(&o->ehlo, &o->reply);
 	else if (c->what == O_MAIL)
 		c->mail->mail_ok = code / 100 == 2;
-	else if (c->what == O_RCPT)
+	else if (c->what == O_RCPT) {
+		c->rcpt->answered = true;
 		c->rcpt->accepted = code / 100 == 2 && c->mail->mail_ok;
-	else if (c->what == O_DATA)
+	} else if (c->what == O_DATA)
 		on_data_answer(o, c->mail, code);
 	else if (c->what == O_DOT)
 		on_dot_answer(o, c, code);
@@ -334,7 +446,7 @@ oracle_server_said(struct oracle *o, const char *data, size_t n)
 		if (o->reply.state != REPLY_COMPLETE)
 			continue;
 		if (o->reply.code == 421) {
-			o->hung_up = true;
+			o->hung_up = o->said_421 = true;
 		} else if (o->nflight == 0) {
 			/* In mid-body a refusal is the answer to its end; all else answers nothing. */
 			if (o->in_body != NULL && o->reply.code >= 400)

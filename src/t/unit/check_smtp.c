@@ -82,7 +82,7 @@ enum { NTRICKS = sizeof(tricks) / sizeof(tricks[0]) };
 
 struct round {
 	struct oracle_plan plan;
-	bool offers_pipelining;
+	bool offers_pipelining, offers_chunking;
 	bool refuses_first; /* of the recipients of each message */
 	bool offers_tls;
 	const char *mechanisms;
@@ -96,8 +96,9 @@ hello_answer(const struct round *r, bool secured)
 	static char text[160];
 	bool decoy = r->offers_tls && !secured;
 
-	snprintf(text, sizeof(text), "250-mx.example\r\n%s%s%s%s%s250 HELP\r\n",
+	snprintf(text, sizeof(text), "250-mx.example\r\n%s%s%s%s%s%s250 HELP\r\n",
 	    r->offers_pipelining != decoy ? "250-PIPELINING\r\n" : "",
+	    r->offers_chunking != decoy ? "250-CHUNKING\r\n" : "",
 	    decoy ? "250-STARTTLS\r\n250-AUTH CRAM-MD5\r\n" : "",
 	    !decoy && r->mechanisms != NULL ? "250-AUTH " : "",
 	    !decoy && r->mechanisms != NULL ? r->mechanisms : "",
@@ -199,8 +200,13 @@ converse(const struct round *r, const struct trick *t, size_t at)
 /* Bits of _i: what is offered, and how we are. */
 START_TEST(whatever_the_server_says_wherever_it_says_it)
 {
-	struct round r = {.plan = {.nmails = 3, .nrcpts = 3, .body = 100}};
+	struct round r = {.plan = {.nmails = 3, .nrcpts = 3, .body = 100, .verbatim = true}};
 
+	if (_i & 32) {
+		r.offers_chunking = r.plan.options.may_chunk = true;
+		r.plan.nmails = 5;
+		r.plan.nrcpts = 2;
+	}
 	r.plan.options.lmtp = _i & 1;
 	r.plan.options.may_pipeline = true;
 	r.offers_pipelining = _i & 2;
@@ -860,7 +866,7 @@ suite_smtp(void)
 	Suite *s = suite_create("smtp");
 	TCase *matrix = tcase_create("matrix"), *caller = tcase_create("caller");
 
-	tcase_add_loop_test(matrix, whatever_the_server_says_wherever_it_says_it, 0, 32);
+	tcase_add_loop_test(matrix, whatever_the_server_says_wherever_it_says_it, 0, 64);
 	tcase_add_loop_test(matrix, whatever_the_server_says_of_TLS_and_AUTH, 0, 128);
 	tcase_set_timeout(matrix, 60);
 	suite_add_tcase(s, matrix);
