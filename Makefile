@@ -207,16 +207,16 @@ fault-runners: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --stops 20
 
 # Killed at every 17th of its system calls; `make fault` takes all of them.
-kill-each: $(BUILD)/sortie $(BUILD)/kill-each
-	$(BUILD)/kill-each $(BUILD)/sortie --every 17 --jobs $(J)
+kill-each: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/kill-each
+	$(BUILD)/kill-each $(BUILD)/sortie $(BUILD)/sendmail --every 17 --jobs $(J)
 
 # The power fails at a few moments of each scene; `make fault` takes thousands.
-power-cuts: $(BUILD)/sortie $(BUILD)/cut
-	$(BUILD)/cut $(BUILD)/sortie --sample 4 --jobs $(J)
+power-cuts: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/cut
+	$(BUILD)/cut $(BUILD)/sortie $(BUILD)/sendmail --sample 4 --jobs $(J)
 
 # Every fault at every place, for minutes, and a table at the end: killed at each system call, each call
 # failing, the power cut between any two, too little of everything.
-fault: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/check $(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut \
+fault: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink $(BUILD)/check $(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut \
 	$(BUILD)/resources
 	@sh src/t/fault/table.sh $(BUILD) $(J)
 

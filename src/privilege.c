@@ -143,15 +143,15 @@ privilege_as_program(char *why, size_t whysize)
 {
 	const struct failure f = {why, whysize};
 
-	if (!the.known || the.caller.uid == 0)
+	if (!privilege_is_set_id() || the.caller.uid == 0)
 		return 0;
-	if (privilege_is_set_id() && the.program.uid == 0)
+	if (the.program.uid == 0)
 		return fail(&f, 0,
 		    "this program is setuid to root, which it must not be; chown it to the spool's "
 		    "owner");
-	if (privilege_is_set_id() && become(&the.program, &f) == -1)
+	if (become(&the.program, &f) == -1)
 		return -1;
-	forbid_core(); /* whoever called: an exec by the program's own user has allowed it again */
+	forbid_core();
 	return 0;
 }
 

@@ -1,10 +1,10 @@
 /*
  * cut: the unmodified program, and the power fails, at every moment.
  *
- *	cut SORTIE [--states N] [--sample N] [--behind N] [--seed N] [--only SCENE] [--jobs N]
+ *	cut SORTIE FRONT [--states N] [--sample N] [--behind N] [--seed N] [--only SCENE] [--jobs N]
  *	    [--keep]
  *
- * For every scene of scene.c that ends by itself the command runs once under record.h. Then, for
+ * SORTIE and FRONT are as for kill_each. For every scene of scene.c that ends by itself the command runs once under record.h. Then, for
  * every change and sync that it made, every state of the disk (disk.h) that a power cut behind it
  * may leave is made anew, and the program runs on it, untouched, until the queue is empty. judge.h
  * says whether anything was lost, came twice, or stayed behind. A point is such a state together with what
@@ -60,7 +60,8 @@ enum {
 };
 
 static struct {
-	const char *sortie, *only;
+	struct scene_programs programs;
+	const char *only;
 	size_t states, sample, behind;
 	uint64_t seed;
 	unsigned long jobs;
@@ -450,15 +451,11 @@ wanted(const struct scene *s)
 static int
 one_scene(const struct scene *s)
 {
-	char *absolute = realpath(opt.sortie, NULL);
 	bool ok;
 
-	if (absolute == NULL)
-		die(EX_USAGE, "%s: %s", opt.sortie, strerror(errno));
 	afterwards_make_dir(dir);
 	receiver_open();
-	scene_make(s, dir, absolute);
-	free(absolute);
+	scene_make(s, dir, &opt.programs);
 	ok = sweep_scene(s);
 	if (opt.keep && !ok)
 		printf("see %s/cut\n", dir);
@@ -505,7 +502,7 @@ all_scenes(void)
 LOG_NORETURN static void
 usage(void)
 {
-	die(EX_USAGE, "usage: cut SORTIE [--states N] [--sample N] [--behind N] [--seed N] "
+	die(EX_USAGE, "usage: cut SORTIE FRONT [--states N] [--sample N] [--behind N] [--seed N] "
 		      "[--only SCENE] [--jobs N] [--keep]");
 }
 
@@ -522,11 +519,11 @@ number(const char *s)
 static void
 options(int argc, char **argv)
 {
-	if (argc < 2)
+	if (argc < 3)
 		usage();
-	opt.sortie = argv[1];
+	opt.programs = (struct scene_programs){argv[1], argv[2]};
 	opt.seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
-	for (int i = 2; i < argc; i++) {
+	for (int i = 3; i < argc; i++) {
 		if (strcmp(argv[i], "--keep") == 0)
 			opt.keep = true;
 		else if (strcmp(argv[i], "--states") == 0)

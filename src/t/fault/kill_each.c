@@ -1,8 +1,9 @@
 /*
  * kill_each: the unmodified program, killed at each of its system calls, or with each of them failing.
  *
- *	kill_each SORTIE [--faults] [--every N] [--only SCENE] [--at N] [--jobs N]
+ *	kill_each SORTIE FRONT [--faults] [--every N] [--only SCENE] [--at N] [--jobs N]
  *
+ * SORTIE and FRONT: the paths of build/sortie and build/sendmail; both the former: it is sendmail, too.
  * For every scene of scene.c and n = 1, 2, ...: the scene's spool is laid out, its command runs under
  * tracer.h, and the whole family is killed with SIGKILL before its n-th call. Then the program runs
  * again, untouched, until the queue is empty, and judge.h says whether anything was lost, came
@@ -61,7 +62,8 @@ enum {
 };
 
 static struct {
-	const char *sortie, *only;
+	struct scene_programs programs;
+	const char *only;
 	bool faults;
 	unsigned long every, at, jobs;
 } opt = {.every = 1, .jobs = 1};
@@ -345,13 +347,9 @@ static int
 sweep(const struct scene *s)
 {
 	unsigned long n;
-	char *absolute = realpath(opt.sortie, NULL);
 
-	if (absolute == NULL)
-		die(EX_USAGE, "%s: %s", opt.sortie, strerror(errno));
 	receiver_open();
-	scene_make(s, dir, absolute);
-	free(absolute);
+	scene_make(s, dir, &opt.programs);
 	try_unharmed(s);
 	if (opt.at != 0)
 		try_call(s, opt.at);
@@ -425,8 +423,9 @@ sweep_all(void)
 LOG_NORETURN static void
 usage(void)
 {
-	die(EX_USAGE, "usage: kill_each SORTIE [--faults] [--every N] [--only SCENE] [--at N] "
-		      "[--jobs N]");
+	die(EX_USAGE,
+	    "usage: kill_each SORTIE FRONT [--faults] [--every N] [--only SCENE] [--at N] "
+	    "[--jobs N]");
 }
 
 static unsigned long
@@ -444,10 +443,10 @@ options(int argc, char **argv)
 {
 	int i;
 
-	if (argc < 2)
+	if (argc < 3)
 		usage();
-	opt.sortie = argv[1];
-	for (i = 2; i < argc; i++) {
+	opt.programs = (struct scene_programs){argv[1], argv[2]};
+	for (i = 3; i < argc; i++) {
 		if (strcmp(argv[i], "--faults") == 0)
 			opt.faults = true;
 		else if (strcmp(argv[i], "--every") == 0)

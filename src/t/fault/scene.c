@@ -222,15 +222,22 @@ make_input(const char *dir)
 	buf_free(&text);
 }
 
-void
-scene_make(const struct scene *s, const char *dir, const char *sortie)
+static void
+link_program(const char *program, const char *name)
 {
-	static const char *const names[] = {"sortie", "sendmail", "mailq"};
-	size_t i;
+	char *absolute = realpath(program, NULL);
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (symlink(sortie, tree_path(dir, names[i])) != 0)
-			die(EX_CANTCREAT, "%s/%s: %s", dir, names[i], strerror(errno));
+	if (absolute == NULL || symlink(absolute, name) != 0)
+		die(EX_CANTCREAT, "%s as %s: %s", program, name, strerror(errno));
+	free(absolute);
+}
+
+void
+scene_make(const struct scene *s, const char *dir, const struct scene_programs *p)
+{
+	link_program(p->sortie, tree_path(dir, "sortie"));
+	link_program(p->front, tree_path(dir, "sendmail"));
+	link_program(p->front, tree_path(dir, "mailq"));
 	make_conf(s, dir);
 	make_input(dir);
 	if (!s->no_spool)

@@ -45,11 +45,16 @@ extern const size_t nscenes;
  * the program may add fields to the header. */
 extern const char scene_sender[], scene_header[], scene_body[];
 
+struct scene_programs {
+	const char *sortie,
+	    *front; /* paths; the front is sendmail and mailq, and may be sortie itself */
+};
+
 /*
- * The world of a scene in dir: dir/conf, dir/input, links for every name of the program, and in
+ * The world of a scene in dir: dir/conf, dir/input, links for every name of the programs, and in
  * dir/before the spool as it is before (missing: none). The configuration's spool is dir/spool.
  */
-void scene_make(const struct scene *s, const char *dir, const char *sortie);
+void scene_make(const struct scene *s, const char *dir, const struct scene_programs *p);
 /* The text of a message that was there before; valid until the next call. */
 const char *scene_text(const struct scene_message *m);
 

@@ -15,9 +15,10 @@ sweep() {
 	rm -f "$rows.out"
 }
 
-sweep "$build/kill-each" "$build/sortie" --jobs "$jobs"
-sweep "$build/kill-each" "$build/sortie" --faults --jobs "$jobs"
-sweep "$build/cut" "$build/sortie" --jobs "$jobs"
+sweep "$build/kill-each" "$build/sortie" "$build/sendmail" --jobs "$jobs"
+sweep "$build/kill-each" "$build/sortie" "$build/sortie" --only submission --jobs "$jobs"
+sweep "$build/kill-each" "$build/sortie" "$build/sendmail" --faults --jobs "$jobs"
+sweep "$build/cut" "$build/sortie" "$build/sendmail" --jobs "$jobs"
 sweep "$build/resources" "$build/sortie" "$build/sink"
 sweep "$build/kill" "$build/sortie" "$build/sink" --together 10
 sweep "$build/kill" "$build/sortie" "$build/sink" --stops 20
