@@ -13,7 +13,7 @@
  *
  * --until: the time ends with the N-th message that the sink has taken at a good address (count.h), when
  * FILE says that it came: the same for a daemon and for a command that ends by itself. Then whoever still
- * works may end (a queue manager removes its files): the command has ended, or all have been idle for a
+ * works may end (a queue manager removes its files): nobody is left, or all have been idle for a
  * while. Without it the time ends when the command does. What is left is ended: SIGTERM, later SIGKILL.
  *
  * --times runs the command N times, J at a time (1), without a shell between.
@@ -315,7 +315,7 @@ done(const struct run *r, int64_t at)
 		return r->ended;
 	if (r->ended && r->procs.below == 0)
 		return true;
-	return r->end != 0 && (r->ended || at - r->idle_since >= IDLE_NS);
+	return r->end != 0 && at - r->idle_since >= IDLE_NS;
 }
 
 /* False: somebody wants us to end, or the limit is over. */
