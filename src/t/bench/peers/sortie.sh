@@ -44,9 +44,6 @@ peer_setup()
 	case $WORKLOAD in
 	c | j*) sortie_baseline ;;
 	esac
-	case $CONCURRENCY in
-	?????*) ulimit -n 65536 ;;
-	esac
 }
 
 sortie_common()
@@ -61,6 +58,37 @@ peer_fill()
 	fill --size "$2" --domains "$3" "$(sortie_spool)" "$1"
 }
 
+# Ten recipients a message: no more than 2,000 messages are in work at once.
+sortie_fill_sessions()
+{
+	fill --size "$2" --domains "$3" --recipients 10 "$(sortie_spool)" $(($1 / 10))
+}
+
+peer_fill_j100()
+{
+	sortie_fill_sessions "$@"
+}
+
+peer_fill_j1k()
+{
+	sortie_fill_sessions "$@"
+}
+
+peer_fill_j1kt()
+{
+	sortie_fill_sessions "$@"
+}
+
+peer_fill_j5k()
+{
+	sortie_fill_sessions "$@"
+}
+
+peer_fill_j10k()
+{
+	sortie_fill_sessions "$@"
+}
+
 peer_fill_c()
 {
 	fill --size "$2" --domains "$3" --recipients "$1" "$(sortie_spool)" 1
@@ -68,9 +96,6 @@ peer_fill_c()
 
 peer_drain()
 {
-	case $CONCURRENCY in
-	?????*) ulimit -n 65536 ;;
-	esac
 	measure_start
 	exec "$BUILD/sortie" -C "$WORK/conf" -q
 }
