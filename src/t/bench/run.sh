@@ -227,6 +227,9 @@ done
 
 prepare() {
 	mkdir -p "$own/logs" "$BENCHDIR" "$PEERS"
+	# ext4 uses no inode again that was freed a moment ago, and looks at each: a spool in the blocks of one
+	# just removed is made forty times slower. With this flag every folder begins somewhere else.
+	chattr +T "$BENCHDIR" 2> /dev/null
 	rm -f "$own/logs"/*
 	: > "$RAW"
 	: > "$own/times.txt"
