@@ -2,11 +2,16 @@
  * reactor.c: poll(2), timers, deferred tasks.
  *
  * Three things make it safe to change anything from within any callback. The pollfd array is walked
- * from its end: removing an entry moves the last one into the hole, and on a backward walk the last
- * one has been dealt with (or is the one being dealt with), so none is missed. An entry's revents are
- * taken away before its callback runs, and a new entry starts with none, so none is called twice and
- * no new one gets an old one's events. Timers and tasks of a turn are moved to a list of their own
- * first, from which they can be removed like from any other; what is added goes elsewhere.
+ * from its end: removing an entry moves only entries from behind it to where they have yet to be passed,
+ * so none is missed. An entry's revents are taken away before its callback runs, and a new entry starts
+ * with none, so none is called twice and no new one gets an old one's events. Timers and tasks of a turn
+ * are moved to a list of their own first, from which they can be removed like from any other; what is
+ * added goes elsewhere.
+ *
+ * poll(2) costs as much as there are descriptors, not as many as are ready. So the array has two parts:
+ * the first are those with something going on, and when there are many others they are left out, but
+ * every WHOLE_MS and whenever a timer is due. What is found ready moves to the first part before any
+ * callback runs, so the others never have revents.
  */
 #include "net/reactor.h"
 
@@ -22,7 +27,12 @@
 #include "base/log.h"
 #include "base/sys.h"
 
-enum { FDS_FIRST = 16 };
+enum {
+	FDS_FIRST = 16,
+	QUIET_MANY = 200, /* fewer quiet ones are asked every time */
+	QUIET_MS = 300, /* after so long without anything a descriptor is quiet */
+	WHOLE_MS = 10,
+};
 
 struct reactor {
 	int64_t now_ms;
@@ -30,6 +40,8 @@ struct reactor {
 	struct pollfd *fds; /* dense */
 	struct watch **watches; /* whose entry it is; same index */
 	size_t nfds, cap;
+	size_t nactive; /* the first so many of them */
+	int64_t whole_ms; /* when all were asked last */
 	struct list tasks, last;
 	bool in_turn;
 };
@@ -81,6 +93,37 @@ watch_init(struct watch *w, watch_fn *fn, void *ctx)
 	*w = (struct watch){.fd = -1, .slot = SIZE_MAX, .fn = fn, .ctx = ctx};
 }
 
+/* What was at `to` is gone, or will be put elsewhere. */
+static void
+move(struct reactor *r, size_t from, size_t to)
+{
+	if (from == to)
+		return;
+	r->fds[to] = r->fds[from];
+	r->watches[to] = r->watches[from];
+	r->watches[to]->slot = to;
+}
+
+static void
+swap(struct reactor *r, size_t a, size_t b)
+{
+	struct pollfd p = r->fds[a];
+	struct watch *w = r->watches[a];
+
+	move(r, b, a);
+	r->fds[b] = p;
+	r->watches[b] = w;
+	w->slot = b;
+}
+
+static void
+activate(struct reactor *r, struct watch *w)
+{
+	w->active_ms = r->now_ms;
+	if (w->slot >= r->nactive)
+		swap(r, w->slot, r->nactive++);
+}
+
 void
 watch_add(struct reactor *r, struct watch *w, int fd, short events)
 {
@@ -97,6 +140,7 @@ watch_add(struct reactor *r, struct watch *w, int fd, short events)
 	w->slot = r->nfds++;
 	r->fds[w->slot] = (struct pollfd){.fd = fd, .events = events};
 	r->watches[w->slot] = w;
+	activate(r, w);
 }
 
 void
@@ -105,34 +149,50 @@ watch_change(struct reactor *r, struct watch *w, short events)
 	if (w->slot == SIZE_MAX)
 		bug("watch_change of a watch that is not watched");
 	r->fds[w->slot].events = events;
+	activate(r, w);
 }
 
 void
 watch_remove(struct reactor *r, struct watch *w)
 {
-	size_t last;
+	size_t hole = w->slot;
 
-	if (w->slot == SIZE_MAX)
+	if (hole == SIZE_MAX)
 		return;
-	last = --r->nfds;
-	r->fds[w->slot] = r->fds[last];
-	r->watches[w->slot] = r->watches[last];
-	r->watches[w->slot]->slot = w->slot;
+	if (hole < r->nactive) {
+		move(r, --r->nactive, hole);
+		hole = r->nactive;
+	}
+	move(r, --r->nfds, hole);
 	w->slot = SIZE_MAX;
 	w->fd = -1;
+}
+
+/* Moves the quiet ones that poll(2) has marked to the others; left: how many are marked at most. */
+static void
+activate_ready(struct reactor *r, int left)
+{
+	for (size_t i = 0; i < r->nactive && left > 0; i++)
+		left -= r->fds[i].revents != 0;
+	for (size_t i = r->nactive; i < r->nfds && left > 0; i++) {
+		if (r->fds[i].revents == 0)
+			continue;
+		left--;
+		activate(r, r->watches[i]);
+	}
 }
 
 /* ready: how many entries poll(2) has marked; those removed meanwhile only make the walk longer. */
 static void
 run_watches(struct reactor *r, int ready)
 {
-	for (size_t i = r->nfds; i-- > 0 && ready > 0;) {
+	for (size_t i = r->nactive; i-- > 0 && ready > 0;) {
 		struct pollfd *p = &r->fds[i];
 		struct watch *w;
 		short events;
 
-		/* A callback may have removed so many that the array ends before i. */
-		if (i >= r->nfds || p->revents == 0)
+		/* A callback may have removed so many that they end before i. */
+		if (i >= r->nactive || p->revents == 0)
 			continue;
 		ready--;
 		if (p->revents & POLLNVAL)
@@ -141,6 +201,7 @@ run_watches(struct reactor *r, int ready)
 		events = (short)(p->revents & (p->events | POLLERR | POLLHUP));
 		p->revents = 0;
 		w = r->watches[i];
+		w->active_ms = r->now_ms;
 		if (events != 0)
 			w->fn(w->ctx, events);
 	}
@@ -261,22 +322,54 @@ patience_ms(const struct reactor *r)
 	return next - now < INT_MAX ? (int)(next - now) : INT_MAX;
 }
 
-/* Returns how many entries are marked. A wait that was interrupted found nothing. */
-static int
-wait_ready(struct reactor *r)
+static void
+retire_quiet(struct reactor *r)
 {
-	int ready = sys.poll(r->fds, (nfds_t)r->nfds, patience_ms(r));
+	for (size_t i = r->nactive; i-- > 0;)
+		if (r->now_ms - r->watches[i]->active_ms >= QUIET_MS)
+			swap(r, i, --r->nactive);
+}
 
+/* How long the active ones may be waited for alone, ms; 0: not at all. */
+static int
+alone_ms(const struct reactor *r)
+{
+	int64_t now, next = wheel_next(&r->wheel), end = r->whole_ms + WHOLE_MS;
+
+	if (r->nactive == 0 || r->nfds - r->nactive < QUIET_MANY)
+		return 0;
+	now = clock_mono_ms();
+	if (next < end)
+		end = next;
+	return end > now ? (int)(end - now) : 0;
+}
+
+/* Asks some or all. Returns how many entries are marked. A wait that was interrupted found nothing. */
+static int
+wait_ready(struct reactor *r, bool *whole)
+{
+	int alone = alone_ms(r), ready;
+	size_t n = r->nfds;
+
+	*whole = alone == 0;
+	if (*whole) {
+		retire_quiet(r);
+		ready = sys.poll(r->fds, (nfds_t)n, patience_ms(r));
+	} else {
+		n = r->nactive;
+		ready = sys.poll(r->fds, (nfds_t)n, anything_queued(r) ? 0 : alone);
+	}
 	if (ready >= 0)
 		return ready;
 	if (errno != EINTR && errno != EAGAIN)
-		die(EX_TEMPFAIL, "poll of %zu descriptors: %s", r->nfds, strerror(errno));
+		die(EX_TEMPFAIL, "poll of %zu descriptors: %s", n, strerror(errno));
 	return 0;
 }
 
 bool
 reactor_turn(struct reactor *r)
 {
+	bool whole;
 	int ready;
 
 	if (r->in_turn)
@@ -284,10 +377,15 @@ reactor_turn(struct reactor *r)
 	if (idle(r))
 		return false;
 	r->in_turn = true;
-	ready = wait_ready(r);
+	ready = wait_ready(r, &whole);
 	r->now_ms = clock_mono_ms();
+	if (whole) {
+		r->whole_ms = r->now_ms;
+		activate_ready(r, ready);
+	}
 	run_watches(r, ready);
-	run_timers(r);
+	if (whole)
+		run_timers(r);
 	run_tasks(&r->tasks);
 	run_tasks(&r->last);
 	r->in_turn = false;

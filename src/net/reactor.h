@@ -9,6 +9,9 @@
  * Watches, timers and tasks are embedded in their owners. Time is absolute milliseconds on the
  * monotonic clock, sampled once a turn. The pollfd array lives between turns: adding, changing and
  * removing a watch are O(1).
+ *
+ * Where many descriptors are watched and few have anything to say, most turns ask for these alone: one
+ * that was quiet for a while may be heard up to 10 ms late, and no timer fires before all were asked.
  */
 #ifndef NET_REACTOR_H
 #define NET_REACTOR_H
@@ -33,6 +36,7 @@ typedef void task_fn(void *ctx);
 struct watch {
 	int fd;
 	size_t slot; /* index into the pollfd array, SIZE_MAX: not watched */
+	int64_t active_ms; /* when it was last added, changed or ready */
 	watch_fn *fn;
 	void *ctx;
 };

@@ -372,6 +372,107 @@ START_TEST(a_hang_up_is_reported_to_those_who_want_nothing)
 }
 END_TEST
 
+/* --- many, of which few have anything to say --- */
+
+enum { BYSTANDERS = 250, LONG_MS = 1000, LATE_MS = 10 };
+
+static struct watch bystanders[BYSTANDERS];
+
+static void
+on_bystander(void *ctx, short events)
+{
+	(void)ctx;
+	(void)events;
+	note('!');
+}
+
+/* So many that never say anything, and that it is seen. */
+static void
+bystanders_come(void)
+{
+	for (int i = 0; i < BYSTANDERS; i++) {
+		int fd = dup(actors[ACTORS - 1].fd);
+
+		ck_assert_int_ge(fd, 0);
+		watch_init(&bystanders[i], on_bystander, NULL);
+		watch_add(r, &bystanders[i], fd, POLLIN);
+	}
+	vclock_advance(LONG_MS);
+	task_queue(r, &B->task);
+	reactor_turn(r);
+	trail_taken();
+}
+
+static void
+bystanders_go(void)
+{
+	for (int i = 0; i < BYSTANDERS; i++) {
+		int fd = bystanders[i].fd;
+
+		watch_remove(r, &bystanders[i]);
+		close(fd);
+	}
+}
+
+/* B has been quiet like them, and A has something to say all the time. */
+static void
+a_speaks_b_begins(void)
+{
+	watch_add(r, &B->watch, B->fd, POLLIN);
+	bystanders_come();
+	watch_add(r, &A->watch, A->fd, POLLIN);
+	poke(A);
+	reactor_turn(r);
+	ck_assert_str_eq(trail_taken(), "a");
+	poke(B);
+}
+
+START_TEST(one_that_was_quiet_is_heard_a_little_later)
+{
+	a_speaks_b_begins();
+	for (int turn = 0; turn < 5; turn++)
+		reactor_turn(r);
+	ck_assert_str_eq(trail_taken(), "aaaaa");
+	vclock_advance(LATE_MS);
+	reactor_turn(r);
+	ck_assert_ptr_nonnull(strchr(trail_taken(), 'b'));
+	reactor_turn(r);
+	ck_assert_ptr_nonnull(strchr(trail_taken(), 'b')); /* quiet no more */
+	bystanders_go();
+}
+END_TEST
+
+START_TEST(one_that_was_quiet_is_heard_before_a_timer_fires)
+{
+	const char *seen, *b, *c;
+
+	a_speaks_b_begins();
+	timer_arm(r, &C->timer, reactor_now(r) + 3);
+	vclock_advance(3);
+	reactor_turn(r);
+	seen = trail_taken();
+	b = strchr(seen, 'b');
+	c = strchr(seen, 'c');
+	ck_assert(b != NULL && c != NULL && b < c);
+	bystanders_go();
+}
+END_TEST
+
+START_TEST(a_wait_for_the_active_ends_for_the_quiet)
+{
+	int64_t start;
+
+	a_speaks_b_begins();
+	watch_remove(r, &A->watch);
+	watch_add(r, &C->watch, C->fd, POLLIN); /* active, and silent */
+	start = reactor_now(r);
+	run();
+	ck_assert_str_eq(trail_taken(), "b");
+	ck_assert_int_le(reactor_now(r) - start, LATE_MS);
+	bystanders_go();
+}
+END_TEST
+
 /* --- any mixture of it, many times --- */
 
 enum { CROWD = 64 };
@@ -434,7 +535,11 @@ START_TEST(everyone_ready_is_called_exactly_once_whatever_the_others_do)
 			ck_abort_msg("write");
 	}
 	timer_arm(r, &A->timer, INT64_MAX);
+	if (_i == 1)
+		bystanders_come();
 	for (int turn = 0; turn < 3000; turn++) {
+		if (rnd(20) == 0)
+			vclock_advance(LONG_MS);
 		for (int i = 0; i < CROWD; i++) {
 			if (!crowd[i].watched && rnd(2) == 0)
 				crowd_toggle(&crowd[i]);
@@ -451,6 +556,8 @@ START_TEST(everyone_ready_is_called_exactly_once_whatever_the_others_do)
 		close(crowd[i].fd);
 		close(crowd[i].peer);
 	}
+	if (_i == 1)
+		bystanders_go();
 }
 END_TEST
 
@@ -789,7 +896,10 @@ tcase_watches(void)
 	tcase_add_test(tc, what_is_no_longer_wanted_is_not_reported);
 	tcase_add_test(tc, changing_what_is_wanted);
 	tcase_add_test(tc, a_hang_up_is_reported_to_those_who_want_nothing);
-	tcase_add_test(tc, everyone_ready_is_called_exactly_once_whatever_the_others_do);
+	tcase_add_test(tc, one_that_was_quiet_is_heard_a_little_later);
+	tcase_add_test(tc, one_that_was_quiet_is_heard_before_a_timer_fires);
+	tcase_add_test(tc, a_wait_for_the_active_ends_for_the_quiet);
+	tcase_add_loop_test(tc, everyone_ready_is_called_exactly_once_whatever_the_others_do, 0, 2);
 	return tc;
 }
 
