@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "privilege.h"
+#include "queue.h"
 
 enum {
 	FILES_RESERVED = 40, /* descriptors: the spool, the log, standard ones, some air */
@@ -24,29 +25,43 @@ enum {
 /* In the spool: TLS sessions of earlier runs, to be resumed. */
 static const char sessions_file[] = "tls-sessions";
 
-/* How many sessions the limit on open files allows, lookups, and messages in flight on a session. */
-static void
-fit_files(const struct config *c, unsigned *sessions, size_t *lookups, unsigned *ahead)
+/* The hard limit on open files, which is the soft one now. */
+static rlim_t
+files_limit(void)
 {
 	struct rlimit rl;
-	rlim_t files, fit;
 
-	*sessions = c->sessions;
-	*lookups = LOOKUPS;
-	*ahead = SMTP_AHEAD;
 	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
-		return;
+		return RLIM_INFINITY;
 	if (rl.rlim_cur != rl.rlim_max) {
 		rl.rlim_cur = rl.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &rl);
 		getrlimit(RLIMIT_NOFILE, &rl);
 	}
-	if (rl.rlim_cur == RLIM_INFINITY)
+	return rl.rlim_cur;
+}
+
+/*
+ * How many sessions the limit on open files allows, lookups, and messages in flight on a session. With
+ * room for all messages that are ever in work at once, a session takes no more than its socket.
+ */
+static void
+fit_files(const struct config *c, unsigned *sessions, size_t *lookups, unsigned *ahead)
+{
+	const rlim_t all = (rlim_t)QUEUE_MESSAGES_MAX * FILES_A_MESSAGE;
+	rlim_t limit = files_limit(), files, fit;
+
+	*sessions = c->sessions;
+	*lookups = LOOKUPS;
+	*ahead = SMTP_AHEAD;
+	if (limit == RLIM_INFINITY)
 		return;
-	files = rl.rlim_cur > FILES_RESERVED ? rl.rlim_cur - FILES_RESERVED : 1;
+	files = limit > FILES_RESERVED ? limit - FILES_RESERVED : 1;
 	if (*lookups > files / 5)
 		*lookups = files / 5 + 1;
 	files -= *lookups < files ? *lookups : 0;
+	if (files >= *sessions + all)
+		return;
 	fit = files / *sessions / FILES_A_MESSAGE;
 	if (fit < SMTP_AHEAD)
 		*ahead = fit < 2 ? 2 : (unsigned)fit;
@@ -55,7 +70,7 @@ fit_files(const struct config *c, unsigned *sessions, size_t *lookups, unsigned 
 		return;
 	*sessions = fit > 0 ? (unsigned)fit : 1;
 	log_warn("only %lu files may be open at once: %u sessions instead of %u",
-	    (unsigned long)rl.rlim_cur, *sessions, c->sessions);
+	    (unsigned long)limit, *sessions, c->sessions);
 }
 
 static int

@@ -15,9 +15,7 @@
 #include "queue_candidates.h"
 
 enum {
-	MESSAGES_MAX =
-	    2000, /* in work at once, half of them for sites that have enough to do ... */
-	RECIPIENTS_MAX = 200000, /* ... or so many recipients */
+	RECIPIENTS_MAX = 200000, /* in work at once, or QUEUE_MESSAGES_MAX messages */
 	ADMIT_A_TURN = 100,
 	CONGESTED = 200, /* waiting jobs of a site that yields to others */
 	SCAN_SHARE = 10, /* of the time, scanning gets one part in so many */
@@ -310,7 +308,8 @@ admit_one(struct queue *q, struct candidate *c)
 static bool
 have_room(const struct queue *q)
 {
-	size_t max = q->yielding ? MESSAGES_MAX : MESSAGES_MAX / 2;
+	/* half of them for sites that have enough to do */
+	size_t max = q->yielding ? QUEUE_MESSAGES_MAX : QUEUE_MESSAGES_MAX / 2;
 
 	return messages_count(q->messages) < max &&
 	       messages_recipients(q->messages) < RECIPIENTS_MAX;

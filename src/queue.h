@@ -17,6 +17,8 @@
 #include "site.h"
 #include "spool/spool.h"
 
+enum { QUEUE_MESSAGES_MAX = 2000 }; /* in work at once, each with its control file and body open */
+
 struct queue;
 
 struct queue_options {

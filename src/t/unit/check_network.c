@@ -231,6 +231,29 @@ START_TEST(as_many_sessions_as_files_allow)
 }
 END_TEST
 
+/* A session needs its socket; messages, however many are ahead on each, are no more than in work. */
+START_TEST(no_more_files_for_messages_than_are_in_work)
+{
+	struct rlimit rl;
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	if (rl.rlim_max < 20000)
+		return;
+	ck_assert_int_ne(pid = fork(), -1);
+	if (pid == 0) {
+		rl.rlim_cur = rl.rlim_max = 20000;
+		configure("sessions 10000\n");
+		if (setrlimit(RLIMIT_NOFILE, &rl) != 0 || network_open(&n, &c) != EX_OK)
+			_exit(FAILED);
+		_exit(n.sessions != 10000 || n.session.ahead != SMTP_AHEAD);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(the_soft_limit_is_raised_to_the_hard_one)
 {
 	ck_assert_uint_eq(sessions_with(20, 1024, "sessions 100\n"), 100);
@@ -252,6 +275,7 @@ suite_network(void)
 	tcase_add_test(t, tls_sessions_are_kept_only_when_there_are_new_ones);
 	if (getenv("T_VALGRIND") == NULL) { /* it keeps the limits to itself */
 		tcase_add_test(t, as_many_sessions_as_files_allow);
+		tcase_add_test(t, no_more_files_for_messages_than_are_in_work);
 		tcase_add_test(t, the_soft_limit_is_raised_to_the_hard_one);
 	}
 	suite_add_tcase(s, t);
