@@ -173,6 +173,6 @@ main() {
 }
 
 others=
-trap '[ -z "$others" ] || kill $others' EXIT
+trap '[ -z "$others" ] || kill $others 2> /dev/null' EXIT
 trap 'exit 130' HUP INT TERM
 main 2> "$LOG" < /dev/null
