@@ -31,7 +31,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program.c src/privilege.c \
 	src/options.c src/config.c src/config_keys.c \
 	src/config_value.c src/config_tls.c src/runner.c src/network.c src/submit.c \
-	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/queue.c src/queue_candidates.c \
+	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \
 	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/site.c \
 	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/route.c \
 	src/route_mx.c src/route_host.c src/route_address.c src/peer.c src/hosts.c src/dial.c \

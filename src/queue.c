@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "queue_candidates.h"
+#include "queue_sleepers.h"
 
 enum {
 	RECIPIENTS_MAX = 200000, /* in work at once, or QUEUE_MESSAGES_MAX messages */
@@ -20,6 +21,8 @@ enum {
 	CONGESTED = 200, /* waiting jobs of a site that yields to others */
 	SCAN_SHARE = 10, /* of the time, scanning gets one part in so many */
 	CLOCK_SLACK_S = 3600,
+	SLEEP_MS =
+	    60000, /* a scan believes what one so long ago has seen asleep in the same pass */
 	BUSY_MS = 250, /* until a message that another has locked is looked at again; doubles, */
 	BUSY_LOOKS = 5, /* so often in all */
 };
@@ -43,6 +46,8 @@ struct queue {
 	struct messages *messages;
 	struct candidates due, later;
 	struct map skipped;
+	struct sleepers sleepers;
+	int64_t slept_ms; /* the first of them was seen */
 	struct task admit;
 	struct timer rescan, busy;
 	int64_t scan_again_ms; /* not before */
@@ -138,13 +143,23 @@ sleeping(const struct queue *q, int64_t due_at, int64_t now)
 }
 
 static bool
+is_worth_a_look(void *ctx, const char *id)
+{
+	const struct queue *q = ctx;
+
+	return !sleepers_has(&q->sleepers, id);
+}
+
+static bool
 on_entry(void *ctx, const struct spool_entry *e)
 {
 	struct queue *q = ctx;
 	struct candidate c = {.due_at = e->due_at};
 
-	if (!asked_for(q) && sleeping(q, e->due_at, clock_wall_s()))
+	if (!asked_for(q) && sleeping(q, e->due_at, clock_wall_s())) {
+		sleepers_add(&q->sleepers, e->id);
 		return true;
+	}
 	if (messages_has(q->messages, e->id) || passed_over(q, e->id))
 		return true;
 	if (q->options.uid >= 0 && spool_owner(q->spool, e->id) != q->options.uid)
@@ -167,6 +182,19 @@ scan_only(struct queue *q)
 	return 0;
 }
 
+static int
+scan_all(struct queue *q)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now - q->slept_ms > SLEEP_MS)
+		sleepers_clear(&q->sleepers);
+	if (q->sleepers.n > 0)
+		return spool_scan_some(q->spool, is_worth_a_look, on_entry, q);
+	q->slept_ms = now;
+	return spool_scan(q->spool, on_entry, q);
+}
+
 /* What could be read is delivered even if something could not: -1 and errno then. */
 static int
 scan(struct queue *q)
@@ -179,7 +207,7 @@ scan(struct queue *q)
 	q->truncated = false;
 	q->yielding = true;
 	timer_disarm(q->reactor, &q->rescan);
-	r = q->options.only != NULL ? scan_only(q) : spool_scan(q->spool, on_entry, q);
+	r = q->options.only != NULL ? scan_only(q) : scan_all(q);
 	error = errno;
 	candidates_sort(&q->due);
 	took = clock_mono_ms() - started;
@@ -408,6 +436,7 @@ queue_free(struct queue **qp)
 	map_free(&q->skipped);
 	candidates_free(&q->due);
 	candidates_free(&q->later);
+	sleepers_clear(&q->sleepers);
 	free(q);
 	*qp = NULL;
 }
@@ -417,6 +446,7 @@ queue_start_pass(struct queue *q)
 {
 	q->stopped = q->failed = false;
 	forget_skipped(q);
+	sleepers_clear(&q->sleepers);
 	sites_new_pass(q->sites);
 	if (q->options.uid < 0 && !asked_for(q) && /* a full run's chore: it looks at every body */
 	    spool_clean_due(q->spool, clock_wall_s()))

@@ -32,6 +32,8 @@ void map_put(struct map *m, struct map_node *n, const char *key); /* key must no
 void map_remove(struct map *m, struct map_node *n);
 /* Any node, NULL when empty: to drain a map. */
 struct map_node *map_any(struct map *m);
+/* What a key is filed under, for those who keep nothing but that. */
+uint64_t map_hash(const char *key);
 /* Iteration in no order; start with NULL. Nothing may be put or removed meanwhile. */
 struct map_node *map_next(const struct map *m, const struct map_node *n);
 

@@ -71,6 +71,9 @@ struct spool_entry {
 typedef bool spool_scan_fn(void *ctx, const struct spool_entry *e);
 /* -1 when some entry or the rest could not be read; what could be has been passed to fn. */
 int spool_scan(struct spool *sp, spool_scan_fn *fn, void *ctx);
+/* The same, but for entries that are not worth a look: false from `worth`. */
+typedef bool spool_worth_fn(void *ctx, const char *id);
+int spool_scan_some(struct spool *sp, spool_worth_fn *worth, spool_scan_fn *fn, void *ctx);
 /* The uid line of an item without parsing all of it; -1: unknown or gone. */
 long long spool_owner(struct spool *sp, const char *id);
 /* Removes S2 and S3 where they are older than 36 h and nobody has a lock; now in seconds. */

@@ -241,10 +241,11 @@ START_TEST(arrives_before_the_end)
 {
 	start_queue();
 	pass();
-	submit(NULL, "a@a.net", NULL);
+	for (int i = 0; i < 12; i++)
+		submit(NULL, "a@a.net", NULL);
 	ck_assert(queue_look_again(q));
 	end_pass();
-	ck_assert_uint_eq(server->nmessages, 1);
+	ck_assert_uint_eq(server->nmessages, 12);
 }
 END_TEST
 
@@ -655,6 +656,67 @@ START_TEST(each_control_file_is_read_once)
 }
 END_TEST
 
+static unsigned asked;
+
+static int
+counted_stat(int dir, const char *name, struct stat *st, int flags)
+{
+	asked += strcmp(name, id) == 0;
+	return sys_libc.fstatat(dir, name, st, flags);
+}
+
+/* When the next scans of a pass look at it again, and that they see it then. */
+START_TEST(sleepers_are_left_alone_for_a_while)
+{
+	struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = NOW + 90}};
+	char name[128];
+
+	submit(NULL, "a@a.net", NULL);
+	snprintf(name, sizeof(name), "ctl/%s", id);
+	ck_assert_int_eq(utimensat(AT_FDCWD, path_of(name), ts, 0), 0);
+	start_queue();
+	pass(); /* which cleans the spool, too */
+	sys.fstatat = counted_stat;
+	asked = 0;
+	pass();
+	ck_assert_uint_eq(asked, 1);
+	ck_assert(!queue_look_again(q));
+	ck_assert_uint_eq(asked, 1);
+	pass();
+	ck_assert_uint_eq(asked, 2);
+	vclock_advance(50000);
+	ck_assert(!queue_look_again(q));
+	ck_assert_uint_eq(asked, 2);
+	vclock_advance(50000);
+	ck_assert(queue_look_again(q));
+	sys.fstatat = sys_libc.fstatat;
+	end_pass();
+	ck_assert_uint_eq(server->nmessages, 1);
+}
+END_TEST
+
+/* So many that the set of sleepers grows; those that arrive meanwhile are none of them. */
+START_TEST(new_ones_among_sleepers)
+{
+	struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = NOW + 9000}};
+	char name[128];
+
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		write_file("ctl", name, "");
+		snprintf(name, sizeof(name), "ctl/s%d", i);
+		ck_assert_int_eq(utimensat(AT_FDCWD, path_of(name), ts, 0), 0);
+	}
+	start_queue();
+	pass();
+	for (int i = 0; i < 12; i++)
+		submit(NULL, "a@a.net", NULL);
+	ck_assert(queue_look_again(q));
+	end_pass();
+	ck_assert_uint_eq(server->nmessages, 12);
+}
+END_TEST
+
 static bool full;
 
 static ssize_t
@@ -714,6 +776,8 @@ suite_queue(void)
 	tcase_add_test(tc, mail_of_one_user_only);
 	tcase_add_test(tc, stopped_in_the_middle);
 	tcase_add_test(tc, no_room_for_the_record);
+	tcase_add_test(tc, sleepers_are_left_alone_for_a_while);
+	tcase_add_test(tc, new_ones_among_sleepers);
 	tcase_add_test(tc, slow_syncs_are_shared);
 	tcase_add_test(tc, a_shared_sync_is_not_put_off_for_ever);
 	tcase_add_test(tc, each_control_file_is_read_once);
