@@ -376,17 +376,20 @@ trace_reply(const struct smtp *s)
 static enum smtp_state
 on_421(struct smtp *s)
 {
-	struct smtp_command *head = s->flight_n > 0 ? smtp_in_flight_at(s, 0) : NULL;
+	const struct smtp_command *head = s->flight_n > 0 ? smtp_in_flight_at(s, 0) : NULL;
+	const struct smtp_transaction *half = NULL;
 	enum smtp_state row = smtp_awaited(s);
 	struct verdict v = smtp_judge(s, row, FATE_RETRY, SCOPE_HOST);
 
 	if (head != NULL && row == S_DOT && head->end <= s->sent)
 		smtp_not_taken(s, head);
-	/* Nor is anything behind it, which nobody reads any more. */
+	/* Nor is anything behind it, which nobody reads any more; LMTP's other recipients may have it. */
+	if (head != NULL && row == S_DOT && s->o.lmtp)
+		half = head->t;
 	list_each (pos, &s->transactions) {
 		struct smtp_transaction *t = list_item(pos, struct smtp_transaction, link);
 
-		if (!s->o.lmtp || row != S_DOT || t != head->t)
+		if (t != half)
 			t->dot_written = false;
 	}
 	smtp_tls_lost(s);
