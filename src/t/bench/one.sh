@@ -18,7 +18,7 @@ line() { # messages wall user sys maxrss pss processes connections handshakes ex
 }
 
 fail() {
-	[ $? != 124 ] || echo 'it took too long' >&2
+	[ $? != 124 ] || echo "more than $limit s" >&2
 	why=$(tail -n 1 "$LOG" | tr '\t;' ' ,')
 	line 0 - - - - - - - - "failed=$1${why:+: $why}"
 	exit 1
@@ -26,6 +26,7 @@ fail() {
 
 # What is not measured.
 step() {
+	limit=$STEP_LIMIT
 	timeout --foreground -k 5 "$STEP_LIMIT" sh "$BENCH/step.sh" "$program" "$@"
 }
 
@@ -86,6 +87,7 @@ read_count() {
 
 # measure's arguments, which follow its options.
 measured() {
+	limit=$RUN_LIMIT
 	timeout --foreground -k 10 $((RUN_LIMIT + 20)) "$BUILD/measure" --limit "$RUN_LIMIT" "$@"
 }
 
@@ -93,7 +95,7 @@ drain() {
 	until=$messages
 	case $WORKLOAD in
 	c) until=$DOMAINS ;; # one transaction each
-	e) until=750 messages=750 ;; # at good addresses; the sink counts no others
+	e) until=750 messages=750 RUN_LIMIT=45 ;; # at good addresses; the sink counts no others
 	esac
 	slow=
 	[ "$WORKLOAD" = k ] && slow="env LD_PRELOAD=$BUILD/slowsync.so SLOWSYNC_MS=5"

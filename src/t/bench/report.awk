@@ -165,7 +165,7 @@ function fastest_first(w, order,    n, i, j, p, x)
 function print_program(w, p,    rate, spread)
 {
 	if (nruns[w, p] + 0 == 0 && failed[w, p]) {
-		printf "  %-18s %9s\n", p, "failed"
+		printf "  %-18s %9s  %s\n", p, "-", reason[w, p]
 		return
 	}
 	if (summary(w, p, "rate")) {

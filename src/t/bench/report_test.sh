@@ -64,7 +64,7 @@ line '3 met, 2 not met, 1 not measured'
 line ' ours 5,000 2,500-10,000 2.50 - 0.110 9.50 8 1 20 3 calls 30.1 syncs 0.050'
 line ' postfix 2,000 1,000-2,500 1 - 0.700 4 8 9 20 3'
 line ' slow 100 100-100 0.050 - 4 4 8 1 20 1 of 200 messages 1 failed'
-line ' broken failed'
+line ' broken - no such file'
 line 'a slow: it said: no'
 line 'd broken: no such file'
 

@@ -30,6 +30,7 @@ function read_run(line,    f, n, i, k, e, key)
 		sub(/.*failed=/, "", k)
 		failures[++nfailures] = f[1] " " f[2] ": " k
 		failed[f[1], f[2]]++
+		reason[f[1], f[2]] = k
 		return
 	}
 	n = split(f[13], e, ";")
