@@ -160,7 +160,7 @@ privilege_as_program(char *why, size_t whysize)
 static gid_t
 group_of(uid_t uid, gid_t otherwise)
 {
-	const struct passwd *pw = getpwuid(uid);
+	const struct passwd *pw = uid == 0 ? NULL : getpwuid(uid);
 
 	return pw != NULL ? pw->pw_gid : otherwise;
 }
@@ -176,8 +176,9 @@ owner_of(const char *spool, bool ours, bool *missing)
 
 	*missing = !there && errno == ENOENT;
 	if (ours && the.known && the.program.uid != 0) {
-		to.uid = the.program.uid;
-		to.gid = group_of(to.uid, st.st_gid);
+		to = the.program;
+		if (to.gid == the.caller.gid) /* its file is not set-gid */
+			to.gid = group_of(to.uid, st.st_gid);
 	} else if (there) {
 		to.uid = st.st_uid;
 		to.gid = group_of(to.uid, st.st_gid);
