@@ -42,7 +42,7 @@ peer_setup()
 	install -d -o 972 -g adm -m 2750 /var/log/exim4
 	chown root "$PEERS/exim/usr/sbin/exim4" && chmod 4755 "$PEERS/exim/usr/sbin/exim4"
 
-	echo out.bench.example >/etc/mailname
+	echo out.example >/etc/mailname
 	exim_answers >/etc/exim4/update-exim4.conf.conf
 	exim_macros >/etc/exim4/exim4.conf.localmacros
 	# Every server here is this host, which a router takes for a loop.
@@ -58,7 +58,7 @@ exim_answers()
 	[ "$ROUTE" = relay ] && type=smarthost smarthost=127.0.0.1::$PORT
 	cat <<-END
 	dc_eximconfig_configtype='$type'
-	dc_other_hostnames='out.bench.example'
+	dc_other_hostnames='out.example'
 	dc_local_interfaces='127.0.0.1 ; ::1'
 	dc_readhost=''
 	dc_relay_domains=''

@@ -37,7 +37,7 @@ peer_setup()
 	host 127.0.0.1
 	port $PORT
 	from a@bench.example
-	domain out.bench.example
+	domain out.example
 	END
 	[ "$TLS" = 0 ] || cat >>/etc/msmtprc <<-END
 	tls on

@@ -44,7 +44,7 @@ peer_setup()
 	chmod 4755 "$PEERS/nullmailer/usr/sbin/nullmailer-queue"
 
 	mkdir -p /etc/nullmailer
-	echo out.bench.example >/etc/mailname
+	echo out.example >/etc/mailname
 	remote="127.0.0.1 smtp --port=$PORT"
 	[ "$TLS" = 1 ] && remote="$remote --starttls --x509cafile=$WORK/ca.pem" && cp "$CA" "$WORK/ca.pem"
 	echo "$remote" >/etc/nullmailer/remotes

@@ -42,7 +42,7 @@ peer_setup()
 	# As the postinst does; sendmail is smtpctl.
 	chgrp 971 "$PEERS/opensmtpd/usr/sbin/smtpctl" && chmod 2755 "$PEERS/opensmtpd/usr/sbin/smtpctl"
 	opensmtpd_conf >/etc/smtpd.conf
-	echo out.bench.example >/etc/mailname
+	echo out.example >/etc/mailname
 }
 
 opensmtpd_conf()
