@@ -5,7 +5,7 @@
 # between. A run that failed has 0 messages and failed=WHY.
 #
 # Metrics: rate (messages/s), wall (s), cpu (ms a message), rss and pss (MiB), processes, connections,
-# handshakes, rounds (round trips a message and connection), and every k of the extra column.
+# handshakes, rounds (round trips a message and connection, from the first MAIL on), and every k of the extra column.
 
 # workloads.txt: see there.
 function read_workload(line,    f, w, i)
@@ -18,7 +18,7 @@ function read_workload(line,    f, w, i)
 	title[w] = f[14]
 }
 
-function read_run(line,    f, n, i, k, e, key)
+function read_run(line,    f, n, i, k, e, busy)
 {
 	split(line, f, "\t")
 	if (!((f[1], f[2]) in seen)) {
@@ -33,10 +33,14 @@ function read_run(line,    f, n, i, k, e, key)
 		reason[f[1], f[2]] = k
 		return
 	}
+	busy = f[5]
 	n = split(f[13], e, ";")
-	for (i = 1; i <= n; i++)
+	for (i = 1; i <= n; i++) {
 		if ((k = index(e[i], "=")) > 0)
 			add(f, substr(e[i], 1, k - 1), substr(e[i], k + 1))
+		if (e[i] ~ /^first_mail_ms=/)
+			busy -= substr(e[i], k + 1) / 1000
+	}
 	# A look from outside, which was not timed.
 	if (f[3] == "once")
 		return
@@ -53,7 +57,7 @@ function read_run(line,    f, n, i, k, e, key)
 	add(f, "connections", f[11])
 	add(f, "handshakes", f[12])
 	if (latency[f[1]] > 0 && f[4] > 0)
-		add(f, "rounds", f[5] * f[11] * 1000 / (latency[f[1]] * f[4]))
+		add(f, "rounds", busy * f[11] * 1000 / (latency[f[1]] * f[4]))
 }
 
 function add(f, metric, x,    key)
