@@ -185,9 +185,11 @@ machine() {
 	echo "system      $(uname -srm), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
 	echo "spools on   $(df -PT "$BENCHDIR" | awk 'NR == 2 { print $2 }')" \
 		"($(findmnt -no OPTIONS -T "$BENCHDIR"))"
+	echo "in memory   $(df -PT /dev/shm | awk 'NR == 2 { print $2 }')"
+	echo "network     loopback; acknowledgements are not delayed"
 	echo "compiler    $(${CC:-cc} --version | head -n 1)"
 	echo "OpenSSL     $(openssl version)"
-	echo "date        $(date -u '+%Y-%m-%d')"
+	echo "date        $(date -u '+%Y-%m-%d'); all of it took $((($(date +%s) - started) / 60)) minutes"
 	echo
 	cat "$own/versions.txt"
 }
