@@ -125,9 +125,11 @@ site_run(void *ctx)
 
 	if (s->sites->stopping)
 		return;
-	if (s->parked)
+	if (s->parked) {
 		site_settle_waiting(s);
-	else if (s->nwaiting > 0 && have_route(s))
+		if (s->nsessions + s->nopenings == 0)
+			route_close(&s->route); /* nobody asks it any more in this pass */
+	} else if (s->nwaiting > 0 && have_route(s))
 		open_more(s);
 	/* what was learned about a site in trouble is kept for the pass; the others need no memory */
 	if (!site_busy(s) && !s->parked && !s->learned)

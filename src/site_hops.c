@@ -12,7 +12,7 @@
 #include "session.h"
 
 enum {
-	MORE_A_WELCOME = 3, /* connections, for each that was greeted */
+	MORE_A_WELCOME = 5, /* connections, for each that was greeted */
 	ROUNDS_TO_OPEN =
 	    3, /* round trips before a connection carries anything: connect, greeting, EHLO */
 };
@@ -158,7 +158,7 @@ site_hop_trouble(
 /*
  * It takes connections: so more of them are worth trying, now and not only when messages have been
  * answered, for with a distant host those round trips are most of the time a thousand messages need. But
- * not for what those that are open will have sent before another one could.
+ * not for what those that may be open will have sent before another one could.
  */
 void
 site_welcomed(struct site *s)
@@ -166,7 +166,7 @@ site_welcomed(struct site *s)
 	unsigned limit = s->limit + MORE_A_WELCOME;
 
 	if (s->troubled || s->limit >= s->ceiling ||
-	    s->nwaiting <= (size_t)ROUNDS_TO_OPEN * (s->nsessions + s->nopenings))
+	    s->nwaiting <= (size_t)ROUNDS_TO_OPEN * s->limit)
 		return;
 	s->limit = limit < s->ceiling ? limit : s->ceiling;
 	site_wake(s);

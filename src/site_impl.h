@@ -8,7 +8,7 @@
  *	site_lines.c	waiting for one, when they are short
  *
  * A site opens sessions while jobs wait and its limit allows: two at first (one where it logs in),
- * three more with each that was greeted while many jobs wait, one more with each message that was
+ * five more with each that was greeted while many jobs wait, one more with each message that was
  * answered, half as many after trouble. What goes wrong with a
  * connection is put down to its hop: one that failed without having served anything is out for the
  * rest of the pass, one that was lost later is tried last. When every hop is out the site is parked:
