@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -173,24 +172,6 @@ spool_count_corrupt(struct spool *sp, size_t *n)
 
 /* --- what is left over --- */
 
-/*
- * What we have named says when it was begun, so that a million young ones need not be asked: draft.c,
- * eight hexadecimal digits of seconds and twelve more characters. Whoever names otherwise is asked.
- */
-static bool
-has_young_name(const char *name, int64_t now)
-{
-	enum { SECONDS = 8, ALL = 20 };
-	char digits[SECONDS + 1] = "";
-	long long at;
-
-	if (strlen(name) != ALL || strspn(name, "0123456789abcdef") < SECONDS)
-		return false;
-	memcpy(digits, name, SECONDS);
-	at = strtoll(digits, NULL, 16);
-	return at >= now - LEFTOVER_AGE && at <= now;
-}
-
 static bool
 is_old_file(int dir, const char *name, int64_t now)
 {
@@ -239,8 +220,7 @@ clean_dir(struct spool *sp, int dir, int64_t now)
 		return;
 	}
 	while ((name = next_name(d)) != NULL)
-		if (!has_young_name(name, now) && is_old_file(dir, name, now) &&
-		    (dir != sp->msg || !is_wanted(sp, name)))
+		if (is_old_file(dir, name, now) && (dir != sp->msg || !is_wanted(sp, name)))
 			remove_leftover(sp, dir, name);
 	close_stream(d);
 }

@@ -1289,38 +1289,6 @@ flock_after_commit(int fd, int op)
 	return flock(fd, op);
 }
 
-static unsigned asked;
-
-static int
-counted_stat(int dir, const char *name, struct stat *st, int flags)
-{
-	asked++;
-	return sys_libc.fstatat(dir, name, st, flags);
-}
-
-/* The names that we give tell when, and spare a call for each; those of others, and of tomorrow, do not. */
-START_TEST(cleaning_asks_about_what_may_be_old)
-{
-	const struct {
-		int64_t at;
-		bool goes;
-	} cases[] = {
-	    {now - 36 * HOUR - 1, true}, {now - 36 * HOUR, false}, {now, false}, {now + 1, true}};
-	char name[64];
-
-	sys.fstatat = counted_stat;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		snprintf(name, sizeof(name), "msg/%08llx0000012345zz", (long long)cases[i].at);
-		spooldir_write(name, "x");
-		spooldir_age(name, now - 40 * HOUR);
-		asked = 0;
-		spool_clean(sp, now);
-		ck_assert_int_eq(asked > 0, cases[i].goes);
-		ck_assert_int_eq(spooldir_has(name), !cases[i].goes);
-	}
-}
-END_TEST
-
 START_TEST(a_body_queued_in_the_last_moment_stays)
 {
 	spooldir_write("msg/lone", "x");
@@ -1470,7 +1438,6 @@ add_scans(TCase *tc)
 	tcase_add_test(tc, the_owner_is_in_the_first_part);
 	tcase_add_test(tc, due_times_fit_into_every_file_system);
 	tcase_add_test(tc, cleaning_removes_what_nobody_wants);
-	tcase_add_test(tc, cleaning_asks_about_what_may_be_old);
 	tcase_add_test(tc, a_body_queued_in_the_last_moment_stays);
 	tcase_add_test(tc, cleaning_that_fails_removes_nothing_wanted);
 	tcase_add_test(tc, a_clock_in_1970_cleans_nothing);
