@@ -18,7 +18,8 @@
  *
  * --times runs the command N times, J at a time (1), without a shell between.
  *
- * SIGUSR1 to $MEASURE_PID starts time and CPU anew: from a script whose daemon is ready to work.
+ * SIGUSR1 to $MEASURE_PID starts time and CPU anew, from a script whose daemon is ready to work; OUT is
+ * made then, so that the script may wait for it.
  *
  * CPU time is that of a control group (v2) made for the purpose, because a process whose parent ignores
  * SIGCHLD is counted nowhere else; where none can be made it is wait(2)'s. Ends with 0; with the
@@ -318,6 +319,18 @@ done(const struct run *r, int64_t at)
 	return r->end != 0 && at - r->idle_since >= IDLE_NS;
 }
 
+/* OUT is there from then on, empty: what waits for it (measure_start) begins not a moment before us. */
+static void
+start_anew(struct run *r)
+{
+	FILE *f;
+
+	r->before = cpu_now(r);
+	*r->started = now();
+	if ((f = fopen(opt.out, "w")) != NULL)
+		fclose(f);
+}
+
 /* False: somebody wants us to end, or the limit is over. */
 static bool
 watch(struct run *r)
@@ -340,10 +353,8 @@ watch(struct run *r)
 		sig = sigtimedwait(&set, NULL, &tick);
 		if (sig == SIGTERM || sig == SIGINT)
 			return false;
-		if (sig == SIGUSR1) {
-			r->before = cpu_now(r);
-			*r->started = now();
-		}
+		if (sig == SIGUSR1)
+			start_anew(r);
 		reap(r);
 		if (r->end == 0 && all_came(r)) {
 			r->end = r->count->good_ns;
@@ -456,6 +467,7 @@ main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	unlink(opt.out);
 	start(&r);
 	in_time = watch(&r);
 	end_all(&r);

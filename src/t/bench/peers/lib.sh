@@ -58,6 +58,7 @@ peer_packaged()
 measure_start()
 {
 	kill -USR1 "$MEASURE_PID"
+	until [ -e "$OUT" ]; do :; done
 }
 
 # message SIZE: a message of so many octets (at least 80), a line's end counted as two, for standard input.
