@@ -10,7 +10,8 @@
  * twice, or stayed behind. This ends when a run came to its end before its n-th call.
  *
  * What may come twice is exactly what a server had taken and the spool did not know of when the
- * program died: at most PER_SESSION messages for each session open then.
+ * program died: at most PER_SESSION messages for each session open then; in
+ * chunks, SMTP_AHEAD.
  *
  *	--faults	nobody is killed: the n-th call fails, with each of the errors of errors.c
  *	--every N	every N-th call only: the short version, without the scenes that take seconds
@@ -38,6 +39,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "proto/smtp.h"
 #include "afterwards.h"
 #include "errors.h"
 #include "judge.h"
@@ -262,7 +264,8 @@ judge_ending(const struct point *p, int status, unsigned sessions)
 		judge_note(JUDGE_BROKEN, "it ended with status 0x%x", (unsigned)status);
 	else if (p->nr == -1 && !ok)
 		judge_note(JUDGE_BROKEN, "unharmed it ended with status 0x%x", (unsigned)status);
-	judge_cut(ok, WIFEXITED(status) && !ok, PER_SESSION * sessions);
+	judge_cut(ok, WIFEXITED(status) && !ok,
+	    (p->scene->chunking ? SMTP_AHEAD : PER_SESSION) * sessions);
 }
 
 static bool

@@ -30,6 +30,8 @@ enum {
 struct session {
 	int fd; /* -1: free */
 	bool data;
+	bool chunk; /* so many of its bytes are still to come */
+	size_t left;
 	struct buf in, text;
 	char rcpts[RCPTS][RECEIVER_NAME_MAX];
 	unsigned nrcpts;
@@ -39,7 +41,7 @@ static int listeners[SITES], dns_fd, port, dns_port;
 static struct session sessions[SESSIONS];
 static struct receipt *receipts;
 static size_t nreceipts, receipts_cap;
-static bool relented;
+static bool relented, chunking;
 static struct dns_fake zone;
 
 /* --- what was taken --- */
@@ -106,7 +108,7 @@ hang_up(struct session *s)
 {
 	close(s->fd);
 	s->fd = -1;
-	s->data = false;
+	s->data = s->chunk = false;
 	s->nrcpts = 0;
 	buf_free(&s->in);
 	buf_free(&s->text);
@@ -141,14 +143,19 @@ static void
 on_command(struct session *s, const char *line)
 {
 	if (str_starts(line, "EHLO")) {
-		say(s, "250-receiver.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
-		       "250 ENHANCEDSTATUSCODES\r\n");
+		say(s, chunking ? "250-receiver.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
+				  "250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
+				: "250-receiver.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
+				  "250 ENHANCEDSTATUSCODES\r\n");
 	} else if (str_starts(line, "RCPT")) {
 		on_rcpt(s, line);
 	} else if (str_starts(line, "DATA")) {
 		s->data = s->nrcpts > 0;
 		buf_clear(&s->text);
 		say(s, s->data ? "354 go on\r\n" : "554 5.5.1 no recipients\r\n");
+	} else if (chunking && sscanf(line, "BDAT %zu LAST", &s->left) == 1) {
+		s->chunk = true;
+		buf_clear(&s->text);
 	} else if (str_starts(line, "QUIT")) {
 		say(s, "221 2.0.0 bye\r\n");
 		hang_up(s);
@@ -160,37 +167,60 @@ on_command(struct session *s, const char *line)
 }
 
 static void
-on_data(struct session *s, const char *line)
+on_end(struct session *s)
 {
 	unsigned i;
 
-	if (strcmp(line, ".") != 0) {
-		buf_addf(&s->text, "%s\r\n", line + (line[0] == '.'));
-		return;
-	}
 	for (i = 0; i < s->nrcpts; i++)
 		take(&s->text, s->rcpts[i]);
+	say(s, s->nrcpts > 0 ? "250 2.0.0 taken\r\n" : "503 5.5.1 no recipients\r\n");
 	s->nrcpts = 0;
-	s->data = false;
-	say(s, "250 2.0.0 taken\r\n");
+	s->data = s->chunk = false;
 }
 
 static void
-on_lines(struct session *s)
+on_data(struct session *s, const char *line)
 {
-	const char *end;
+	if (strcmp(line, ".") == 0)
+		on_end(s);
+	else
+		buf_addf(&s->text, "%s\r\n", line + (line[0] == '.'));
+}
 
-	while (s->fd >= 0 && (end = strstr(buf_str(&s->in), "\r\n")) != NULL) {
-		size_t n = (size_t)(end - buf_data(&s->in));
-		char *line = xstrndup(buf_data(&s->in), n);
+/* What of the chunk is there; false: more has to come first. */
+static bool
+on_chunk(struct session *s)
+{
+	size_t n = buf_len(&s->in) < s->left ? buf_len(&s->in) : s->left;
 
-		buf_consume(&s->in, n + 2);
-		if (s->data)
-			on_data(s, line);
-		else
-			on_command(s, line);
-		free(line);
-	}
+	buf_add(&s->text, buf_data(&s->in), n);
+	buf_consume(&s->in, n);
+	s->left -= n;
+	if (s->left > 0)
+		return false;
+	on_end(s);
+	return true;
+}
+
+/* The next line; false: there is no whole one. */
+static bool
+on_line(struct session *s)
+{
+	const char *end = strstr(buf_str(&s->in), "\r\n");
+	char *line;
+	size_t n;
+
+	if (end == NULL)
+		return false;
+	n = (size_t)(end - buf_data(&s->in));
+	line = xstrndup(buf_data(&s->in), n);
+	buf_consume(&s->in, n + 2);
+	if (s->data)
+		on_data(s, line);
+	else
+		on_command(s, line);
+	free(line);
+	return true;
 }
 
 static void
@@ -205,7 +235,8 @@ listen_to(struct session *s)
 		return;
 	}
 	buf_commit(&s->in, (size_t)n);
-	on_lines(s);
+	while (s->fd >= 0 && (s->chunk ? on_chunk(s) : on_line(s)))
+		;
 }
 
 static void
@@ -270,6 +301,12 @@ receiver_turn(int fd, int timeout_ms)
 	if (p[DNS].revents != 0)
 		answer_query();
 	return p[OTHER].revents != 0;
+}
+
+void
+receiver_offer_chunking(bool offered)
+{
+	chunking = offered;
 }
 
 unsigned

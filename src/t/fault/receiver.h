@@ -6,7 +6,7 @@
  * What becomes of a recipient is in his name: no... is refused with 550, later... is put off with 451
  * until receiver_relent(), all others are taken. Each message that is taken is kept, under the local
  * part of its Message-ID, which is its name in the spool. one.example, two.example and
- * three.example are at the three addresses.
+ * three.example are at the three addresses. Where CHUNKING is offered a message may come by one BDAT.
  *
  * Whatever goes wrong in here ends the program.
  */
@@ -37,6 +37,7 @@ int receiver_dns_port(void);
 bool receiver_turn(int fd, int timeout_ms);
 void receiver_drain(void); /* all clients are dead: what they had sent is read to its end */
 
+void receiver_offer_chunking(bool offered);
 unsigned receiver_sessions(void); /* open now */
 void receiver_relent(void);
 void receiver_reset(void); /* no session, no receipt, everything as in the beginning */

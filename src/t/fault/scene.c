@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "receiver.h"
 #include "spool/envelope.h"
 #include "tree.h"
@@ -51,6 +52,14 @@ const struct scene scenes[] = {
 	.messages = {{"6b0000000000000aaaaaa1", "s1@one.example", FIVE, 60, false},
 	    {"6b0000000000000aaaaaa2", "s2@two.example", FIVE, 50, false},
 	    {"6b0000000000000aaaaaa3", "s3@three.example", FIVE, 40, false}}},
+    {.name = "run: 4 messages in chunks, 1 connection",
+	.args = {"sortie", "-q"},
+	.messages = {{"6b0000000000000aaaaaa1", "s1@one.example", {"a@one.example"}, 60, false},
+	    {"6b0000000000000aaaaaa2", "s2@two.example", {"a@one.example", "b@one.example"}, 50,
+		false},
+	    {"6b0000000000000aaaaaa3", "s3@three.example", {"no@one.example"}, 40, false},
+	    {"6b0000000000000aaaaaa4", "s4@three.example", {"c@one.example"}, 30, false}},
+	.chunking = true},
     {.name = "run, its sites found by DNS",
 	.args = {"sortie", "-q"},
 	.messages = {{"6b0000000000000aaaaaa1", "s1@one.example",
@@ -168,10 +177,12 @@ make_leftovers(const char *spool)
 static void
 make_spool(const struct scene *s, const char *dir)
 {
-	const char *program = tree_path(dir, "sortie"), *spool = tree_path(dir, "spool");
+	char spool[TREE_PATH_MAX];
+	const char *program = tree_path(dir, "sortie");
 	const char *const argv[] = {program, "-C", tree_path(dir, "conf"), "-q", NULL};
 	size_t i;
 
+	str_copy(spool, sizeof(spool), tree_path(dir, "spool"));
 	waitpid(whole_start(argv, tree_path(dir, "output")), NULL, 0);
 	umask(077);
 	for (i = 0; i < SCENE_MESSAGES && s->messages[i].id != NULL; i++)
@@ -201,8 +212,8 @@ make_conf(const struct scene *s, const char *dir)
 		    port, port, port);
 	whole_write_file(tree_path(dir, "conf"),
 	    "hostname out.example\nspool %s/spool\nlog %s/log\nrefuse none\nhosts none\n"
-	    "postmaster postmaster@one.example\n%s",
-	    dir, dir, routes);
+	    "postmaster postmaster@one.example\n%s%s",
+	    dir, dir, s->chunking ? "sessions-per-site 1\n" : "", routes);
 }
 
 /* What a user's program writes: LF. */
@@ -235,6 +246,7 @@ link_program(const char *program, const char *name)
 void
 scene_make(const struct scene *s, const char *dir, const struct scene_programs *p)
 {
+	receiver_offer_chunking(s->chunking);
 	link_program(p->sortie, tree_path(dir, "sortie"));
 	link_program(p->front, tree_path(dir, "sendmail"));
 	link_program(p->front, tree_path(dir, "mailq"));

@@ -32,6 +32,7 @@ struct scene {
 	bool no_spool; /* it is not there before */
 	bool leftovers; /* there is rubbish in it that a run must clean away */
 	bool dns; /* routes come from the name server, not from the configuration */
+	bool chunking; /* the servers offer it, and all messages go over one connection */
 	bool changes_nothing; /* the spool is the same afterwards, whatever happens */
 	bool warns; /* the senders are told of a delay, once */
 	bool
