@@ -52,11 +52,9 @@ use_client_cert(struct tls *t, const struct tls_options *o, char *why, size_t wh
 static SSL_CTX *
 new_ctx(void)
 {
-	SSL_CTX *ctx;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
-	/* Before anything else of OpenSSL: afterwards its configuration is never read. */
-	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
-	    (ctx = SSL_CTX_new(TLS_client_method())) == NULL)
+	if (ctx == NULL)
 		die(EX_TEMPFAIL, "OpenSSL does not start");
 	SSL_CTX_set_options(
 	    ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -82,9 +80,23 @@ load_store(struct tls *t, const char *ca)
 	return t->has_ca;
 }
 
+/*
+ * With the first handshake, or to read the files that the configuration names: what OpenSSL loads for it
+ * is more than 2 MB, and many runs never need it.
+ */
+static void
+want_ctx(struct tls *t)
+{
+	if (t->ctx != NULL)
+		return;
+	t->ctx = new_ctx();
+	t->method = tls_wire_method();
+}
+
 void
 tls_want_store(struct tls *t)
 {
+	want_ctx(t);
 	if (!t->store_tried)
 		load_store(t, NULL);
 }
@@ -94,9 +106,12 @@ tls_new(const struct tls_options *o, char *why, size_t whysize)
 {
 	struct tls *t = xcalloc(1, sizeof(*t));
 
-	t->ctx = new_ctx();
-	t->method = tls_wire_method();
+	/* Before anything else of OpenSSL: afterwards its configuration is never read. */
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+		die(EX_TEMPFAIL, "OpenSSL does not start");
 	t->tickets = tickets_new();
+	if (o->ca != NULL || o->cert != NULL)
+		want_ctx(t);
 	if (o->ca != NULL && !load_store(t, o->ca)) {
 		str_copy(why, whysize, t->store_why);
 		tls_free(&t);
