@@ -234,6 +234,41 @@ hand_out(struct message *m, struct bin *b)
 	b->work = NULL;
 }
 
+static bool
+is_waiting(const struct recipient *r)
+{
+	return r->status != RCPT_DELIVERED && r->status != RCPT_FAILED;
+}
+
+/* Most messages have one recipient, and nothing to sort by site. */
+static void
+make_job(struct message *m)
+{
+	struct envelope *e = &m->envelope;
+	struct bin b = {.work = NULL};
+	size_t i = 0;
+
+	while (!is_waiting(&e->rcpts[i]))
+		i++;
+	b.site = site_of(m->all, e, e->rcpts[i].address);
+	add_rcpt(&b, m, i);
+	hand_out(m, &b);
+}
+
+static struct bin *
+bin_of(struct map *bins, struct site *site)
+{
+	struct map_node *n = map_get(bins, site_name(site));
+	struct bin *b;
+
+	if (n != NULL)
+		return map_item(n, struct bin, node);
+	b = xcalloc(1, sizeof(*b));
+	b->site = site;
+	map_put(bins, &b->node, site_name(site));
+	return b;
+}
+
 /* Recipients that wait, by site, at most so many a job. */
 static void
 make_jobs(struct message *m)
@@ -245,20 +280,11 @@ make_jobs(struct message *m)
 
 	map_init(&bins);
 	for (size_t i = 0; i < e->nrcpts; i++) {
-		struct recipient *r = &e->rcpts[i];
-		struct site *site;
 		struct bin *b;
 
-		if (r->status == RCPT_DELIVERED || r->status == RCPT_FAILED)
+		if (!is_waiting(&e->rcpts[i]))
 			continue;
-		site = site_of(ms, e, r->address);
-		if ((n = map_get(&bins, site_name(site))) == NULL) {
-			b = xcalloc(1, sizeof(*b));
-			b->site = site;
-			map_put(&bins, &b->node, site_name(site));
-		} else {
-			b = map_item(n, struct bin, node);
-		}
+		b = bin_of(&bins, site_of(ms, e, e->rcpts[i].address));
 		add_rcpt(b, m, i);
 		if (b->work->job.nrcpts == ms->options.recipients)
 			hand_out(m, b);
@@ -315,7 +341,10 @@ message_admit(struct messages *ms, struct envelope *e, off_t size, bool ignore_d
 	map_put(&ms->by_id, &m->node, m->envelope.id);
 	if (m->envelope.sender == NULL)
 		find_sender(m);
-	make_jobs(m);
+	if (m->envelope.waiting == 1)
+		make_job(m);
+	else
+		make_jobs(m);
 	if (m->jobs == 0) { /* it owes a report, or was finished and not removed */
 		m->stage = STAGE_CLOSING;
 		message_touch(m);
@@ -326,7 +355,7 @@ struct site *
 message_first_site(struct messages *ms, const struct envelope *e)
 {
 	for (size_t i = 0; i < e->nrcpts; i++)
-		if (e->rcpts[i].status != RCPT_DELIVERED && e->rcpts[i].status != RCPT_FAILED)
+		if (is_waiting(&e->rcpts[i]))
 			return site_of(ms, e, e->rcpts[i].address);
 	return NULL;
 }

@@ -11,7 +11,7 @@
 #include "dial.h"
 #include "session.h"
 
-enum { LIMIT_START = 2, LIMIT_START_LOGIN = 1 };
+enum { LIMIT_START = 2, LIMIT_START_LOGIN = 1, KEY_MAX = 65536 };
 
 void
 site_wake(struct site *s)
@@ -157,6 +157,7 @@ sites_new(struct reactor *r, struct router *router, const struct sites_options *
 	ss->router = router;
 	ss->options = *o;
 	map_init(&ss->by_key);
+	buf_init(&ss->key, KEY_MAX);
 	list_init(&ss->all);
 	list_init(&ss->starving);
 	list_init(&ss->hungry);
@@ -178,6 +179,7 @@ sites_free(struct sites **ssp)
 		site_free(list_item(ss->all.next, struct site, link));
 	task_cancel(&ss->feed);
 	map_free(&ss->by_key);
+	buf_free(&ss->key);
 	peers_free(&ss->peers);
 	free(ss);
 	*ssp = NULL;
@@ -240,16 +242,15 @@ site_new(struct sites *ss, const char *key, const char *sender, const char *doma
 struct site *
 sites_find(struct sites *ss, const char *sender, const char *domain)
 {
-	struct buf key;
+	const char *key;
 	struct map_node *n;
 	struct site *s;
 
-	buf_init(&key, 65536);
-	router_site_key(ss->router, sender, domain, &key);
-	n = map_get(&ss->by_key, buf_str(&key));
+	router_site_key(ss->router, sender, domain, &ss->key);
+	key = buf_str(&ss->key);
+	n = map_get(&ss->by_key, key);
 	s = n != NULL ? map_item(n, struct site, node)
-		      : site_new(ss, buf_str(&key), sender, domain == NULL ? "" : domain);
-	buf_free(&key);
+		      : site_new(ss, key, sender, domain == NULL ? "" : domain);
 	site_wake(s); /* frees it again when no job comes */
 	return s;
 }

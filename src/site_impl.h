@@ -19,6 +19,7 @@
 
 #include "site.h"
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "net/conn.h"
 #include "peer.h"
@@ -72,6 +73,7 @@ struct sites {
 	struct router *router;
 	struct sites_options options;
 	struct map by_key;
+	struct buf key; /* that is looked for */
 	struct list all, idling;
 	struct list starving, hungry; /* have to wait: without any connection; for more of them */
 	struct list unrouted; /* ... before anybody looks where they are */
