@@ -89,7 +89,7 @@ START_TEST(every_key)
 	   "nameserver 2001:db8::1\n"
 	   "port 2525\n"
 	   "bind 192.0.2.7\nbind 2001:db8::7\n"
-	   "sessions 50\nsessions-per-site 2\nrecipients 10\naddresses 1\n"
+	   "sessions 50\nsessions-per-site 2\nrecipients 10\naddresses 1\nchunking no\n"
 	   "retry 1m 2h\nexpire 3d\nwarn 0\n"
 	   "timeout connect 5s\ntimeout tls 6\ntimeout greeting 5m\ntimeout ehlo 1m\n"
 	   "timeout mail 2m\ntimeout rcpt 3m\ntimeout data 4m\ntimeout block 90s\ntimeout dot 1h\n"
@@ -114,6 +114,7 @@ START_TEST(every_key)
 	ck_assert_uint_eq(c.sessions_per_site, 2);
 	ck_assert_uint_eq(c.recipients, 10);
 	ck_assert_uint_eq(c.addresses, 1);
+	ck_assert(!c.chunking);
 	ck_assert_int_eq(c.retry_min_s, 60);
 	ck_assert_int_eq(c.retry_max_s, 7200);
 	ck_assert_int_eq(c.expire_s, 3 * 86400);
@@ -316,6 +317,7 @@ static const struct {
     {"port 65536\n", "x.conf:1: ", "1 to 65535"},
     {"port smtp\n", "x.conf:1: ", "1 to 65535"},
     {"sessions 0\n", "x.conf:1: ", "number from 1"},
+    {"chunking maybe\n", "x.conf:1: ", "chunking maybe: write yes or no"},
     {"sessions -1\n", "x.conf:1: ", "number from 1"},
     {"sessions 99999999999999999999\n", "x.conf:1: ", "number from 1"},
     {"recipients 100x\n", "x.conf:1: ", "number from 1"},

@@ -219,6 +219,73 @@ START_TEST(many_over_one)
 }
 END_TEST
 
+static struct {
+	size_t sends, sends_then, recvs, recvs_then;
+} calls;
+
+static ssize_t
+counted_send(int fd, const void *buf, size_t n, int flags)
+{
+	calls.sends++;
+	if (given == 1)
+		calls.sends_then = calls.sends;
+	return sys_libc.send(fd, buf, n, flags);
+}
+
+static ssize_t
+counted_recv(int fd, void *buf, size_t n, int flags)
+{
+	calls.recvs++;
+	if (given == 1)
+		calls.recvs_then = calls.recvs;
+	return sys_libc.recv(fd, buf, n, flags);
+}
+
+/* CHUNKING: behind the first, which is tried alone, a write carries eight, a read their answers. */
+START_TEST(eight_in_one_write)
+{
+	script("on DOT delay 1s");
+	for (int i = 0; i < 9; i++)
+		give()->verbatim = true;
+	memset(&calls, 0, sizeof(calls));
+	sys.send = counted_send;
+	sys.recv = counted_recv;
+	start();
+	until('i');
+	ck_assert_str_eq(buf_str(&trail), "SdSdSdSdSdSdSdSdSdi");
+	ck_assert_uint_eq(server->nmessages, 9);
+	ck_assert_uint_eq(calls.sends - calls.sends_then, 1);
+	ck_assert_uint_le(calls.recvs - calls.recvs_then, 3);
+	ck_assert_ptr_null(strstr(buf_str(&server->transcript), "DATA"));
+	ck_assert_uint_eq(buf_len(&server->complaints), 0);
+}
+END_TEST
+
+START_TEST(no_chunks_where_they_came_to_nothing)
+{
+	options.no_chunking = _i == 1;
+	give()->verbatim = true;
+	start();
+	until('i');
+	ck_assert((strstr(buf_str(&server->transcript), "BDAT") == NULL) == (_i == 1));
+}
+END_TEST
+
+START_TEST(a_chunk_shorter_than_recorded)
+{
+	struct job *j = give();
+
+	j->verbatim = true;
+	j->size = sizeof(text) + 100;
+	start();
+	until('c');
+	ck_assert_ptr_nonnull(strstr(buf_str(&trail), "Rd"));
+	ck_assert_uint_eq(server->nmessages, 0);
+	ck_assert_int_eq(last.scope, SCOPE_MSG);
+	ck_assert_ptr_nonnull(strstr(last.text, "shorter than recorded"));
+}
+END_TEST
+
 START_TEST(a_greeting_that_never_comes)
 {
 	int64_t before = vclock_ms();
@@ -404,6 +471,9 @@ suite_session(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, many_over_one);
+	tcase_add_test(tc, eight_in_one_write);
+	tcase_add_loop_test(tc, no_chunks_where_they_came_to_nothing, 0, 2);
+	tcase_add_test(tc, a_chunk_shorter_than_recorded);
 	tcase_add_test(tc, a_greeting_that_never_comes);
 	tcase_add_test(tc, a_reply_in_drops);
 	tcase_add_test(tc, closed_in_the_middle);

@@ -457,6 +457,68 @@ START_TEST(a_body_may_be_given_in_small_pieces)
 }
 END_TEST
 
+/* Greeted by a server that has taken one chunk. */
+static struct watched *
+greeted_and_chunked(void)
+{
+	struct watched *w = xcalloc(1, sizeof(*w));
+	struct smtp_options o = ordinary;
+	struct smtp_mail m = {
+	    .reverse_path = "", .rcpts = one, .nrcpts = 1, .size = 3, .verbatim = true};
+
+	o.may_chunk = true;
+	w->s = smtp_new(&o);
+	w->body = "x\r\n";
+	hear(w, "220 mx\r\n");
+	hear(w, "250-mx\r\n250-CHUNKING\r\n250 PIPELINING\r\n");
+	smtp_mail(w->s, &m);
+	hear(w, "250 ok\r\n250 ok\r\n250 taken\r\n");
+	ck_assert_uint_eq(w->sent, 1);
+	w->body_at = w->nout = w->bodies = 0;
+	return w;
+}
+
+static size_t
+chunks_before_an_answer(size_t size)
+{
+	static char body[SMTP_AHEAD * (SMTP_AHEAD_BYTES + 1)];
+	struct watched *w = greeted_and_chunked();
+	struct smtp_mail m = {
+	    .reverse_path = "", .rcpts = one, .nrcpts = 1, .size = size, .verbatim = true};
+	size_t n;
+
+	memset(body, 'x', sizeof(body));
+	w->body = body;
+	while (smtp_wants_mail(w->s)) {
+		smtp_mail(w->s, &m);
+		drain(w);
+	}
+	ck_assert_uint_le(w->s->out.cap, SMTP_OUT_KEPT); /* all is written */
+	n = w->body_at / size;
+	ck_assert_uint_eq(w->body_at % size, 0);
+	for (size_t i = 0; i < n; i++)
+		hear(w, i == 0 ? "250 ok\r\n250 ok\r\n250 taken\r\n"
+			       : "250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
+	ck_assert_uint_eq(w->sent, 1 + n);
+	if (n == 0) { /* so it waits for somebody to want it */
+		hear(w, "250 ok\r\n250 ok\r\n");
+		ck_assert_uint_eq(w->body_at, size);
+	}
+	dismiss(w);
+	return n;
+}
+
+START_TEST(so_much_is_sent_ahead_and_no_more)
+{
+	ck_assert_uint_eq(chunks_before_an_answer(1), SMTP_AHEAD);
+	ck_assert_uint_eq(chunks_before_an_answer(SMTP_AHEAD_BYTES / SMTP_AHEAD), SMTP_AHEAD);
+	ck_assert_uint_eq(
+	    chunks_before_an_answer(SMTP_AHEAD_BYTES / SMTP_AHEAD + 1), SMTP_AHEAD - 1);
+	ck_assert_uint_eq(chunks_before_an_answer(SMTP_AHEAD_BYTES), 1);
+	ck_assert_uint_eq(chunks_before_an_answer(SMTP_AHEAD_BYTES + 1), 0);
+}
+END_TEST
+
 START_TEST(the_output_has_room_for_the_worst_body)
 {
 	char *body = xmalloc(SMTP_BLOCK);
@@ -842,6 +904,7 @@ add_caller_tests(TCase *tc)
 	tcase_add_test(tc, a_window_of_long_recipients_is_bounded_in_bytes);
 	tcase_add_test(tc, a_large_body_is_asked_for_in_blocks);
 	tcase_add_test(tc, a_body_may_be_given_in_small_pieces);
+	tcase_add_test(tc, so_much_is_sent_ahead_and_no_more);
 	tcase_add_test(tc, the_output_has_room_for_the_worst_body);
 	tcase_add_test(tc, an_idle_connection_keeps_no_buffers);
 	tcase_add_test(tc, patience_starts_when_a_command_reaches_the_head);
