@@ -58,7 +58,8 @@ peer_packaged()
 measure_start()
 {
 	kill -USR1 "$MEASURE_PID"
-	until [ -e "$OUT" ]; do :; done
+	measure_looks=0
+	until [ -e "$OUT" ] || [ $((measure_looks += 1)) -gt 10000 ]; do :; done
 }
 
 # message SIZE: a message of so many octets (at least 80), a line's end counted as two, for standard input.
