@@ -112,6 +112,7 @@ postfix_through()
 	done
 	kill $!
 	wait $! 2>/dev/null
+	[ -n "$(ls incoming)" ] || return 1
 	mv incoming ready
 	mkdir -m 700 incoming
 	chown postfix incoming
@@ -164,7 +165,7 @@ peer_fill_c()
 
 postfix_once()
 {
-	message "$2" | sendmail -f a@bench.example $(awk 'BEGIN {
+	message "$2" | /usr/sbin/sendmail -f a@bench.example $(awk 'BEGIN {
 		for (i = 0; i < 10000; i++)
 			print i "@d" i % 1000 ".bench.example"
 	}')
