@@ -1,6 +1,6 @@
 # Works with GNU make and bmake; needs no configure step.
 #
-#	make            builds ./sortie
+#	make            builds ./sortie, and build/sendmail, the front that takes mail in
 #	make check      builds and runs every test (installs what is missing, when root)
 #	make demo       shows mail leaving a real spool over real sockets
 #	make install    puts it where programs find it; make uninstall
@@ -20,6 +20,7 @@ SBINDIR = $(PREFIX)/sbin
 BINDIR = $(PREFIX)/bin
 DESTDIR =
 BUILD = build
+FRONT = $(BUILD)/sendmail
 J = 2
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -148,6 +149,13 @@ $(BUILD)/sortie: $(OBJ_MAIN) $(BUILD)/libsortie.a
 # Of the library only what taking mail in needs, so no OpenSSL: make hardened looks.
 $(BUILD)/sendmail: $(OBJ_FRONT) $(BUILD)/libsortie.a
 	$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $@ $(OBJ_FRONT) $(BUILD)/libsortie.a
+
+# The same, linked statically with a C library that is small and starts at once: half the time of a call.
+# make install FRONT=build/static/sendmail
+MUSL = musl-gcc
+static-front:
+	@$(MAKE) BUILD=$(BUILD)/static CC="$(MUSL)" CRYPTO= CFLAGS="$(CFLAGS) -DNO_NSS" LDFLAGS=-static \
+		SBINDIR="$(SBINDIR)" $(BUILD)/static/sendmail
 
 $(BUILD)/libsortie.a: $(OBJ_LIB) $(OBJ_CRYPTO)
 	rm -f $@
@@ -320,12 +328,12 @@ $(BUILD)/kill-each: $(OBJ_EACH) $(FAULTKIT)
 $(BUILD)/cut: $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT) $(LIBS)
 
-INSTALL = PROGRAM=$(BUILD)/sortie FRONT=$(BUILD)/sendmail DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SBINDIR="$(SBINDIR)" \
+INSTALL = PROGRAM=$(BUILD)/sortie FRONT=$(FRONT) DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SBINDIR="$(SBINDIR)" \
 	BINDIR="$(BINDIR)" SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
 	SORTIEUSER="$(SORTIEUSER)" sh src/install.sh
 
 # Into PREFIX, or below DESTDIR for a package; says what it cannot do.
-install: $(BUILD)/sortie $(BUILD)/sendmail
+install: $(BUILD)/sortie $(FRONT)
 	@$(INSTALL) install
 
 uninstall:
@@ -404,7 +412,7 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all install uninstall check run-check tests confine suites whole kill scarce power-cuts fault-program fault-resources \
+.PHONY: all static-front install uninstall check run-check tests confine suites whole kill scarce power-cuts fault-program fault-resources \
 	fault-runners hardened privilege privilege-program interop kill-test bench bench-programs tables demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz fuzz-run afl \
 	fuzz-programs lint fmt-check clean

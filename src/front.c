@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,9 +165,25 @@ deliver_in_background(struct program *p, long long uid)
 	background_deliver(p->spool, uid, exec_for_user, p);
 }
 
+/*
+ * A C library without NSS (make static-front) knows /etc/passwd alone. Whom that has not, in some
+ * directory there may be: the whole program asks, and serves him.
+ */
+static bool
+knows_caller(void)
+{
+#ifdef NO_NSS
+	return getpwuid(privilege_caller()) != NULL;
+#else
+	return true;
+#endif
+}
+
 int
 main(int argc, char **argv)
 {
 	sortie_safe_start();
+	if (!knows_caller())
+		(void)deliver_exec(argv); /* without it: as somebody who has no name */
 	return sortie_run(argc, argv);
 }
