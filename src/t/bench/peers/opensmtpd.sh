@@ -43,6 +43,8 @@ peer_setup()
 	chgrp 971 "$PEERS/opensmtpd/usr/sbin/smtpctl" && chmod 2755 "$PEERS/opensmtpd/usr/sbin/smtpctl"
 	opensmtpd_conf >/etc/smtpd.conf
 	echo out.example >/etc/mailname
+	# It looks up no addresses on a host that has none but 127.0.0.1.
+	ip addr replace 192.0.2.1/32 dev lo
 }
 
 opensmtpd_conf()
@@ -57,7 +59,9 @@ opensmtpd_conf()
 	if [ "$VARIANT" = nodelay ]; then
 		cat <<-END
 		mta limit session-mail-max 1000000
+		mta limit session-keepalive 0
 		mta limit max-conn-per-route 1
+		mta limit max-conn-per-source 1000
 		mta limit conn-delay-route 0
 		mta limit conn-delay-relay 0
 		mta limit reconn-delay-route 0
@@ -127,5 +131,6 @@ peer_submitted()
 peer_stop()
 {
 	opensmtpd_stop
+	ip addr del 192.0.2.1/32 dev lo
 	tree_unmount
 }
