@@ -336,6 +336,30 @@ START_TEST(a_refusal_shows_nothing_unprintable_and_fits)
 }
 END_TEST
 
+/* What our front says to us; no option of sendmail's. */
+START_TEST(deliveries_for_another_process)
+{
+	static const char *const wrong[] = {"sortie --deliver",
+	    "sortie --deliver-for=", "sortie --deliver-for=1000",
+	    "sortie --deliver-for=1000:", "sortie --deliver-for=:7", "sortie --deliver-for=-1:7",
+	    "sortie --deliver-for=1000:7x", "sortie --deliver-for=4294967296:7",
+	    "sortie --deliver-for=1000:2147483648", "sortie --deliver-form=1:2"};
+
+	ok("sortie --deliver=6b0587e140179q8p584h -v -d -C conf");
+	ck_assert_int_eq(o.mode, MODE_DELIVER);
+	ck_assert_str_eq(o.id, "6b0587e140179q8p584h");
+	ck_assert(o.verbose && o.as_caller);
+	ok("sortie --deliver-for=1000:7");
+	ck_assert_int_eq(o.mode, MODE_DELIVER);
+	ck_assert_ptr_null(o.id);
+	ck_assert_int_eq(o.uid, 1000);
+	ck_assert_int_eq(o.lock, 7);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		refused(wrong[i], "what is to be delivered?");
+	refused("sortie -q --deliver=6b0587e140179q8p584h", "-q does not go together");
+}
+END_TEST
+
 Suite *
 suite_options(void)
 {
@@ -355,6 +379,7 @@ suite_options(void)
 	tcase_add_test(t, queue_runs);
 	tcase_add_test(t, queue_filters);
 	tcase_add_test(t, a_wrong_queue_run_is_refused);
+	tcase_add_test(t, deliveries_for_another_process);
 	tcase_add_test(t, what_is_unknown_is_refused_in_one_line);
 	tcase_add_test(t, a_refusal_shows_nothing_unprintable_and_fits);
 	suite_add_tcase(s, t);

@@ -468,6 +468,43 @@ START_TEST(a_wake_that_comes_too_late_is_not)
 }
 END_TEST
 
+/* A descriptor that has come through an exec is not closed by the next. */
+START_TEST(a_lock_comes_through_an_exec)
+{
+	int fd = spool_runner_lock(sp, "1000"), other = spool_runner_lock(sp, "1001"), own;
+
+	ck_assert_int_ge(fd, 0);
+	spool_unlock(&other);
+	ck_assert_int_eq(spool_runner_adopt(sp, "1000", fd), -1); /* one of our own */
+	ck_assert_int_eq(fcntl(fd, F_SETFD, 0), 0);
+	other = spool_runner_adopt(sp, "1001", fd); /* another's name: a lock of its own */
+	ck_assert_int_ge(other, 0);
+	ck_assert_int_ne(other, fd);
+	ck_assert_int_eq(spool_runner_adopt(sp, "1000", -1), -1);
+	ck_assert_int_eq(spool_runner_adopt(sp, "1000", fd), fd);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	ck_assert(spool_runner_present(sp, "1000"));
+	own = open("/dev/null", O_RDONLY);
+	ck_assert_int_eq(spool_runner_adopt(sp, "1000", own), -1);
+	close(own);
+	spool_unlock(&other);
+	spool_unlock(&fd);
+}
+END_TEST
+
+/* The same file, but nobody's lock came with it. */
+START_TEST(a_lock_that_another_has_is_not_adopted)
+{
+	int fd = spool_runner_lock(sp, "1000");
+	int copy = open(spooldir_path("run/1000"), O_RDWR);
+
+	ck_assert_int_ge(copy, 0);
+	ck_assert_int_eq(spool_runner_adopt(sp, "1000", copy), -1);
+	close(copy);
+	spool_unlock(&fd);
+}
+END_TEST
+
 START_TEST(one_runner_has_the_lock)
 {
 	int fd, other;
@@ -1394,6 +1431,8 @@ add_small_files(TCase *tc)
 	tcase_add_test(tc, a_wake_that_fails_is_logged);
 	tcase_add_test(tc, a_wake_that_comes_too_late_is_not);
 	tcase_add_test(tc, one_runner_has_the_lock);
+	tcase_add_test(tc, a_lock_comes_through_an_exec);
+	tcase_add_test(tc, a_lock_that_another_has_is_not_adopted);
 	tcase_add_test(tc, a_runners_file_is_private_whatever_the_umask);
 }
 
