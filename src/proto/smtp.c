@@ -322,6 +322,15 @@ smtp_is_closing(const struct smtp *s)
 	return s->state == S_QUIT || s->state == S_CLOSING;
 }
 
+/* It does not survive its first BDAT: that may be why. */
+static bool
+died_of_bdat(const struct smtp *s)
+{
+	const struct smtp_command *head = s->flight_n > 0 ? smtp_in_flight_at(s, 0) : NULL;
+
+	return head != NULL && head->state == S_DOT && head->t->chunked && !s->bdat_works;
+}
+
 /* The connection is of no use any more. */
 static void
 lost(struct smtp *s, enum smtp_end how, const char *why)
@@ -334,6 +343,7 @@ lost(struct smtp *s, enum smtp_end how, const char *why)
 		    s->state == S_SECURING ? "4.7.5" : "4.4.2", smtp_doing(s), "%s", why);
 
 		smtp_tls_lost(s);
+		s->chunking_failed = died_of_bdat(s);
 		smtp_move(s, smtp_hang_up(s, &v, how));
 	}
 	smtp_advance(s);

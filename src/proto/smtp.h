@@ -134,8 +134,8 @@ struct smtp_event {
 			offered and came to nothing (refused; the handshake failed; the connection
 			ended before a word was said under TLS): the host may be tried once in the
 			clear, on a new connection with SMTP_CLEAR */
-	bool chunking_failed; /* SMTP_CLOSE: it offered CHUNKING and does not know BDAT: on a new
-			connection without may_chunk */
+	bool chunking_failed; /* SMTP_CLOSE: it offered CHUNKING and does not know BDAT, or went
+			away over it: on a new connection without may_chunk */
 	const struct verdict
 	    *verdict; /* SETTLED, DONE (HOST scope, or NULL: nothing came back or again), CLOSE;
 			valid until the next call */
