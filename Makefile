@@ -184,7 +184,7 @@ tests: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/tries $(BUILD)/check-privilege
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: tables confine privilege suites whole kill scarce kill-each power-cuts fuzz-smoke hardened
+run-check: tables figures confine privilege suites whole kill scarce kill-each power-cuts fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -275,6 +275,11 @@ bench-programs: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/floor $(B
 # The benchmark's tables, from figures that were made up.
 tables:
 	@sh src/t/bench/report_test.sh
+
+# What the benchmark measures with, which is for Linux.
+figures:
+	@[ `uname` != Linux ] || { $(MAKE) -s $(BUILD)/measure && \
+		sh src/t/bench/measure_test.sh $(BUILD)/measure; }
 
 WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
 TLSKIT = $(BUILD)/t/lib/certs.o $(BUILD)/t/lib/tls_server.o
