@@ -1,20 +1,4 @@
-# lib.sh: what every peer needs. Sourced by step.sh before peers/NAME.sh, which defines, each called in
-# a process of its own (what one finds out for another goes into files below $WORK):
-#
-#	peer_install		unpacks what it needs into $PEERS/NAME, once; with the host's network
-#	peer_version		prints one line
-#	peer_can WORKLOAD
-#	peer_setup		a configuration and an empty queue, from PORT NS ROUTE CONCURRENCY TLS CA
-#	peer_fill N SIZE DOMAINS	queues, delivers nothing; SIZE counts a line's end as two
-#	peer_drain N		under measure: delivers all of it; a daemon stays in the foreground and is
-#				ended when the sink has had the N-th
-#	peer_submit		prints a command that queues what it reads, but for the recipient
-#	peer_stop		what is left to do; processes and mounts end by themselves
-#
-# and perhaps, W being a workload: peer_messages W (prints how many it gets instead of N), peer_fill_W,
-# peer_drain_W, peer_run_W N SIZE DOMAINS (fills and drains, calls $MEASURE itself and prints k=v;k=v),
-# peer_extra_W (afterwards: prints k=v;k=v), peer_once_W N (a run that is not timed: the same),
-# peer_submitted (prints how many are queued).
+# lib.sh: what every peer needs. Sourced before peers/NAME.sh, whose functions src/t/README lists.
 
 # peer_fetch NAME PACKAGE...: the packages, and those they depend on that this machine lacks, unpacked
 # into $PEERS/NAME. Nothing is installed and no postinst runs. Done once.
