@@ -195,6 +195,7 @@ whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink
 
 kill: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100
+	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 10 --messages 200 --ahead 8
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --together 2 --messages 200
 
 # The program with too little of something: every 20th limit.

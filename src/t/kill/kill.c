@@ -1,7 +1,7 @@
 /*
  * kill: what does a runner that is killed at any moment cost?
  *
- *	kill SORTIE SINK [--kills N] [--messages N] [--seed N]
+ *	kill SORTIE SINK [--kills N] [--messages N] [--seed N] [--ahead N]
  *	kill SORTIE SINK --together N [--messages N]
  *	kill SORTIE SINK --stops N [--messages N] [--seed N]
  *
@@ -10,7 +10,8 @@
  * SIGKILL at a random moment, N times, and lets it finish at the end.
  *
  * At each kill let U be what the server has accepted and the spool does not know of. Then:
- *	- of what came in this life, U holds at most PER_SESSION messages for each session that
+ *	- of what came in this life, U holds at most PER_SESSION messages (--ahead N: so many times
+ *	  that, the server offers CHUNKING and as many are in flight) for each session that
  *	  was open (what an earlier kill left in U stays there until it is delivered again);
  *	- whatever the server gets a second time was in U at the kill before;
  *	- in the end every recipient has got every message, and the queue is empty.
@@ -67,9 +68,9 @@ struct item {
 
 static struct {
 	const char *sortie, *sink;
-	unsigned kills, messages, together, stops;
+	unsigned kills, messages, together, stops, ahead;
 	uint64_t seed;
-} opt = {.kills = 200, .messages = 1000};
+} opt = {.kills = 200, .messages = 1000, .ahead = 1};
 
 static char dir[] = "/tmp/sortie-kill.XXXXXX";
 static char conf[64], recorded[64], output[64];
@@ -236,8 +237,8 @@ static void
 start_sink(void)
 {
 	char port_file[64];
-	const char *const argv[] = {
-	    opt.sink, "--latency", "20", "--record", recorded, "--port-file", port_file, NULL};
+	const char *const argv[] = {opt.sink, "--latency", "20", "--record", recorded,
+	    "--port-file", port_file, opt.ahead > 1 ? "--chunking" : NULL, NULL};
 
 	snprintf(port_file, sizeof(port_file), "%s/port", dir);
 	sink = whole_start(argv, output);
@@ -329,7 +330,7 @@ check_unrecorded(unsigned sessions)
 		n += mark_unrecorded(&items[i]);
 	if (n > count.most_unrecorded)
 		count.most_unrecorded = n;
-	if (n > PER_SESSION * sessions)
+	if (n > PER_SESSION * opt.ahead * sessions)
 		failed("%u messages were accepted and not recorded, with %u sessions", n, sessions);
 }
 
@@ -534,7 +535,7 @@ usage(void)
 {
 	die(EX_USAGE,
 	    "usage: kill SORTIE SINK [--kills N | --together N | --stops N] [--messages N] "
-	    "[--seed N]");
+	    "[--seed N] [--ahead N]");
 }
 
 static void
@@ -559,6 +560,8 @@ options(int argc, char **argv)
 			opt.together = (unsigned)n;
 		else if (strcmp(argv[i], "--stops") == 0)
 			opt.stops = (unsigned)n;
+		else if (strcmp(argv[i], "--ahead") == 0)
+			opt.ahead = (unsigned)n;
 		else if (strcmp(argv[i], "--seed") == 0)
 			opt.seed = n;
 		else
