@@ -374,7 +374,7 @@ on_admit(void *ctx)
 
 		admit_one(q, &c);
 	}
-	if (q->truncated && q->due.n + q->later.n < CANDIDATES_MAX / 2)
+	if (q->truncated && q->due.n + q->later.n < CANDIDATES_MAX / 10)
 		queue_rescan(q);
 	if (q->due.n + q->later.n > 0 && have_room(q))
 		task_queue(q->reactor, &q->admit);

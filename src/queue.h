@@ -2,7 +2,7 @@
  * queue.h: what is due, oldest first, in bounded memory.
  *
  * A pass is one walk over the spool and the delivery of what it found due, plus what arrives
- * meanwhile. A scan keeps the 10,000 earliest; when half of them are done it scans again.
+ * meanwhile. A scan keeps the 30,000 earliest; when most of them are done it scans again.
  */
 #ifndef QUEUE_H
 #define QUEUE_H

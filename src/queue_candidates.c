@@ -8,8 +8,8 @@
 
 #include "base/alloc.h"
 
-/* So CANDIDATES_MAX of them hold 100,000 recipients at most, half of what may be in work. */
-enum { KEPT_RCPTS_MAX = 10 };
+/* So CANDIDATES_MAX of them hold 150,000 recipients at most; as many and more may be in work. */
+enum { KEPT_RCPTS_MAX = 5 };
 
 struct kept {
 	struct envelope envelope;

@@ -16,7 +16,7 @@
 
 #include "spool/envelope.h"
 
-enum { CANDIDATES_MAX = 10000 }; /* that a scan keeps */
+enum { CANDIDATES_MAX = 30000 }; /* that a scan keeps: 20 MiB when all of them keep what was read */
 
 struct kept;
 

@@ -17,6 +17,7 @@
 #include "logcap.h"
 #include "net_fake.h"
 #include "queue.h"
+#include "queue_candidates.h"
 #include "smtp_fake.h"
 #include "suites.h"
 #include "testspool.h"
@@ -717,6 +718,28 @@ START_TEST(new_ones_among_sleepers)
 }
 END_TEST
 
+/* In whatever order they come. */
+START_TEST(a_scan_keeps_the_earliest)
+{
+	enum { MANY = CANDIDATES_MAX + 9999 }; /* 7919 is a prime that does not divide it */
+	struct candidates c = {.v = NULL};
+	unsigned dropped = 0;
+
+	for (int64_t i = 0; i < MANY; i++) {
+		struct candidate one = {.due_at = i * 7919 % MANY};
+
+		str_copy(one.id, sizeof(one.id), "x");
+		dropped += !candidates_offer(&c, &one);
+	}
+	ck_assert_uint_eq(dropped, MANY - CANDIDATES_MAX);
+	candidates_sort(&c);
+	for (int64_t i = 0; i < CANDIDATES_MAX; i++)
+		ck_assert_int_eq(candidates_earliest(&c).due_at, i);
+	ck_assert_uint_eq(c.n, 0);
+	candidates_free(&c);
+}
+END_TEST
+
 static bool full;
 
 static ssize_t
@@ -776,6 +799,7 @@ suite_queue(void)
 	tcase_add_test(tc, mail_of_one_user_only);
 	tcase_add_test(tc, stopped_in_the_middle);
 	tcase_add_test(tc, no_room_for_the_record);
+	tcase_add_test(tc, a_scan_keeps_the_earliest);
 	tcase_add_test(tc, sleepers_are_left_alone_for_a_while);
 	tcase_add_test(tc, new_ones_among_sleepers);
 	tcase_add_test(tc, slow_syncs_are_shared);
