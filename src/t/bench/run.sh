@@ -129,7 +129,9 @@ workload() {
 	[ -z "$reps" ] || repetitions=$reps
 	[ $((began - started)) -lt "$BUDGET" ] || repetitions=1
 	who=$(able | tr '\n' ' ')
-	KEEP=$(mktemp -d "$BENCHDIR/keep.XXXXXX") && export KEEP || return
+	base=$BENCHDIR
+	[ "$place" = memory ] && base=/dev/shm
+	KEEP=$(mktemp -d "$base/sortie-keep.XXXXXX") && export KEEP || return
 	broken=' ' slow=' '
 	repetition=1
 	while [ $repetition -le "$repetitions" ]; do
@@ -153,8 +155,6 @@ workload() {
 # One run. Who fails once is not asked again in this workload.
 one() {
 	say "$WORKLOAD: $1, $2 of $repetitions"
-	base=$BENCHDIR
-	[ "$place" = memory ] && base=/dev/shm
 	WORK=$(mktemp -d "$base/sortie-work.XXXXXX") && chmod 755 "$WORK" || return
 	SIDE=$(mktemp -d "$side/sortie-side.XXXXXX") && chmod 755 "$SIDE" || return
 	LOG=$own/logs/$WORKLOAD.$1.$2
