@@ -53,7 +53,7 @@ static int
 run_submit(struct program *p, const char *called)
 {
 	const struct options *o = &p->options;
-	/* looking into passwd costs as much as all of the start: a sender that is given needs no name */
+	/* passwd is dear, by NSS, and a sender that is given needs no name */
 	bool named = o->sender != NULL && o->sender[0] != '\0';
 	const struct passwd *pw = named ? NULL : getpwuid(privilege_caller());
 	char login[32], id[ENVELOPE_ID_MAX + 1];
