@@ -26,6 +26,7 @@ peer_messages()
 {
 	case $1 in
 	[abf]*) echo $((N / 5)) ;;
+	h*) echo $((N / 4)) ;;
 	*) echo "$N" ;;
 	esac
 }

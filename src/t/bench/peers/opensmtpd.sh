@@ -1,7 +1,7 @@
 # OpenSMTPD as Debian ships it: 100 messages a connection at most, and five seconds until the next to
 # the same address. The variant nodelay is the fastest of several ways to be without these waits: one
-# connection that carries all. (Where the number of connections is limited and more are wanted, it looks
-# again every five seconds, which cannot be set.)
+# connection that carries all, or, to many sites, none that is kept. (Where connections are limited in
+# number and more are wanted, it looks again every five seconds, which cannot be set.)
 
 . "$BENCH/peers/tree.sh"
 . "$BENCH/peers/fill.sh"
@@ -59,13 +59,13 @@ opensmtpd_conf()
 	if [ "$VARIANT" = nodelay ]; then
 		cat <<-END
 		mta limit session-mail-max 1000000
-		mta limit session-keepalive 0
 		mta limit max-conn-per-route 1
 		mta limit max-conn-per-source 1000
 		mta limit conn-delay-route 0
 		mta limit conn-delay-relay 0
 		mta limit reconn-delay-route 0
 		END
+		[ "$ROUTE" = relay ] || echo "mta limit session-keepalive 0"
 	fi
 	if [ -n "$CONCURRENCY" ]; then
 		for limit in host route source connector relay domain; do

@@ -22,6 +22,16 @@ peer_can()
 	esac
 }
 
+# The slow ones with fewer messages: the rate is the same.
+peer_messages()
+{
+	case $1 in
+	b*) echo $((N / 5)) ;;
+	h*) echo $((N / 4)) ;;
+	*) echo "$N" ;;
+	esac
+}
+
 peer_setup()
 {
 	tree_mount sendmail || return 1
