@@ -21,6 +21,15 @@
 
 extern char **environ;
 
+static bool
+have_standard_descriptors(void)
+{
+	for (int i = 0; i <= 2; i++)
+		if (fcntl(i, F_GETFD) == -1)
+			return false;
+	return true;
+}
+
 /* A file opened as 0, 1 or 2 would be read or written by mistake. Nothing can be read from what takes
  * the place of 0: a closed standard input is an error, not an empty message. */
 static void
@@ -28,15 +37,16 @@ open_standard_descriptors(void)
 {
 	int fd;
 
+	if (have_standard_descriptors())
+		return;
 	do
 		if ((fd = open("/dev/null", O_WRONLY)) < 0) /* in a jail without devices */
 			fd = open("/", O_RDONLY | O_DIRECTORY);
 	while (fd >= 0 && fd <= 2);
 	if (fd > 2)
 		close(fd);
-	for (int i = 0; i <= 2; i++)
-		if (fcntl(i, F_GETFD) == -1)
-			_exit(EX_TEMPFAIL); /* and nowhere to say so */
+	if (!have_standard_descriptors())
+		_exit(EX_TEMPFAIL); /* and nowhere to say so */
 }
 
 static void

@@ -82,6 +82,20 @@ START_TEST(the_body_file_knows_its_kind)
 }
 END_TEST
 
+START_TEST(one_byte_above_ascii_is_seen_wherever_it_is)
+{
+	enum { LENGTH = 21 };
+	char text[64];
+
+	for (int at = 0; at < LENGTH; at++) {
+		snprintf(text, sizeof(text), "Subject: x\n\n%.*s\xe4%.*s\n", at,
+		    "ordinary letters here", LENGTH - at, "and there some others");
+		ck_assert_int_eq(ts_run(text), 0);
+		ck_assert_msg(ts.e.eightbit, "behind %d", at);
+	}
+}
+END_TEST
+
 START_TEST(without_names_everything_is_at_localhost)
 {
 	ts.o.hostname = ts.o.domain = NULL;
@@ -337,6 +351,7 @@ suite_submit(void)
 	tcase_add_test(t, what_is_there_is_not_added_again);
 	tcase_add_test(t, required_fields_without_a_value_count_as_missing);
 	tcase_add_test(t, the_body_file_knows_its_kind);
+	tcase_add_test(t, one_byte_above_ascii_is_seen_wherever_it_is);
 	tcase_add_test(t, without_names_everything_is_at_localhost);
 	tcase_add_test(t, full_names_are_written_so_that_they_may_stand);
 	tcase_add_test(t, the_sender_may_be_chosen_and_the_received_line_tells_who_did);
