@@ -110,7 +110,7 @@ struct smtp {
 	unsigned numbers, mails; /* handed over, MAILs sent */
 	bool served; /* some transaction was answered to its end on this connection */
 	bool needs_reset; /* the server still holds a transaction that we have given up */
-	bool bdat_works; /* one has been answered as it should be */
+	bool bdat_works; /* a message was taken by one */
 
 	struct buf out;
 	uint64_t sent, traced; /* where in the output: gone, in the trace */

@@ -309,7 +309,7 @@ learn_from_bdat(struct smtp *s, const struct smtp_transaction *t)
 	bool last = next == &s->transactions ||
 		    list_item(next, const struct smtp_transaction, link)->mail == MAIL_UNSENT;
 
-	if (t->accepted > 0 && !is_for_an_address(&s->reply))
+	if (t->accepted > 0 && s->reply.code < 300 && !is_for_an_address(&s->reply))
 		s->bdat_works = true;
 	if (last && (s->reply.code >= 400 || t->accepted == 0))
 		s->needs_reset = true;

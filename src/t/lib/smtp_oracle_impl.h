@@ -62,7 +62,7 @@ struct oracle {
 	struct oracle_mail *in_body; /* whose body is on the wire now */
 	bool for_nobody; /* that body is a lone dot */
 	struct oracle_mail *in_chunk; /* the same, by BDAT */
-	bool bdat_works; /* one was answered for somebody, and understood */
+	bool bdat_works; /* a message was taken by one */
 	bool reset; /* RSET was the last command */
 	bool needs_reset; /* a BDAT was refused, or in vain */
 	struct oracle_mail *last_mail; /* whose MAIL was the last */

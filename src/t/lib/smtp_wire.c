@@ -359,7 +359,7 @@ on_bdat_answer(struct oracle *o, struct oracle_mail *m, int code)
 			o->lost_count = true;
 		return;
 	}
-	o->bdat_works |= wanted && !address;
+	o->bdat_works |= wanted && code / 100 == 2 && !address;
 	if ((code >= 400 || !wanted) && o->last_mail == m)
 		o->needs_reset = true;
 }
