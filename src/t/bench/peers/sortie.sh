@@ -129,7 +129,12 @@ sortie_scan()
 	sleeping=0
 	[ -d "$KEEP/spool" ] || sleeping=$1
 	fill --size "$3" --sleeping "$sleeping" "$KEEP/spool" "$2" || return 1
-	"$MEASURE" --limit "$RUN_LIMIT" "$OUT" -- "$BUILD/sortie" -C "$WORK/conf" -q
+	"$MEASURE" --limit "$RUN_LIMIT" "$OUT" -- "$BUILD/sortie" -C "$WORK/conf" -q || return
+	sortie_came=$(od -An -N 8 -t u8 "$COUNT" | tr -d ' ')
+	[ "$sortie_came" = "$2" ] || {
+		echo "$sortie_came of $2 came" >&2
+		return 1
+	}
 }
 
 peer_run_i1k()
