@@ -252,7 +252,7 @@ START_TEST(run_with_trouble_is_0)
 	kit_configure("relay smtp://[127.0.0.1]:%d", port);
 	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "-odq", "x@a.example", NULL), 0);
 	ck_assert_int_eq(submit(NULL, "", "-q", NULL), 0);
-	ck_assert_uint_eq(count_text(kit.log, "status=deferred"), 1);
+	ck_assert_uint_ge(count_text(kit.log, "status=deferred"), 1); /* due again in a second */
 	ck_assert_uint_eq(files_in("ctl"), 1);
 }
 END_TEST
