@@ -280,8 +280,11 @@ tables:
 
 # What the benchmark measures with, which is for Linux.
 MEASURE != [ `uname` != Linux ] || echo $(BUILD)/measure
-figures: $(MEASURE)
+OTHER_SIDE != [ `uname` != Linux ] || echo $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake \
+	$(BUILD)/floor $(BUILD)/fill
+figures: $(MEASURE) $(OTHER_SIDE)
 	@[ -z "$(MEASURE)" ] || sh src/t/bench/measure_test.sh $(MEASURE)
+	@[ -z "$(OTHER_SIDE)" ] || sh src/t/bench/sink_test.sh $(BUILD)
 
 WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
 TLSKIT = $(BUILD)/t/lib/certs.o $(BUILD)/t/lib/tls_server.o
