@@ -62,8 +62,7 @@ enum {
 extern char **environ;
 
 static struct {
-	const char *out, *until, *stdin_file;
-	char **command;
+	const char *until, *stdin_file;
 	uint64_t messages, times, jobs, limit;
 } opt = {.stdin_file = "/dev/null", .times = 1, .jobs = 1, .limit = 600};
 
@@ -77,6 +76,7 @@ struct cpu {
 };
 
 struct run {
+	const char *out;
 	pid_t command;
 	bool ended;
 	int status;
@@ -180,7 +180,7 @@ cpu_now(struct run *r)
 /* --- the command --- */
 
 static void
-repeat(void)
+repeat(char **command)
 {
 	posix_spawn_file_actions_t actions;
 	uint64_t begun = 0, running = 0, failed = 0;
@@ -191,10 +191,9 @@ repeat(void)
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, opt.stdin_file, O_RDONLY, 0);
 	while (begun < opt.times || running > 0) {
 		if (begun < opt.times && running < opt.jobs) {
-			err = posix_spawnp(
-			    &pid, opt.command[0], &actions, NULL, opt.command, environ);
+			err = posix_spawnp(&pid, command[0], &actions, NULL, command, environ);
 			if (err != 0)
-				die(EX_UNAVAILABLE, "%s: %s", opt.command[0], strerror(err));
+				die(EX_UNAVAILABLE, "%s: %s", command[0], strerror(err));
 			begun++;
 			running++;
 		} else if (wait(&status) > 0) {
@@ -208,7 +207,7 @@ repeat(void)
 }
 
 static void
-begin(int64_t *started)
+begin(char **command, int64_t *started)
 {
 	sigset_t none;
 	int in = open(opt.stdin_file, O_RDONLY);
@@ -221,9 +220,9 @@ begin(int64_t *started)
 	group_join();
 	*started = now();
 	if (opt.times > 1)
-		repeat();
-	execvp(opt.command[0], opt.command);
-	die(EX_UNAVAILABLE, "%s: %s", opt.command[0], strerror(errno));
+		repeat(command);
+	execvp(command[0], command);
+	die(EX_UNAVAILABLE, "%s: %s", command[0], strerror(errno));
 }
 
 static void *
@@ -238,7 +237,7 @@ map(int fd, int protection, const char *what)
 }
 
 static void
-start(struct run *r)
+start(struct run *r, char **command)
 {
 	char self[32];
 	int fd;
@@ -261,7 +260,7 @@ start(struct run *r)
 	if ((r->command = fork()) < 0)
 		die(EX_OSERR, "cannot fork: %s", strerror(errno));
 	if (r->command == 0)
-		begin(r->started);
+		begin(command, r->started);
 }
 
 /* --- watching --- */
@@ -327,7 +326,7 @@ start_anew(struct run *r)
 
 	r->before = cpu_now(r);
 	*r->started = now();
-	if ((f = fopen(opt.out, "w")) != NULL)
+	if ((f = fopen(r->out, "w")) != NULL)
 		fclose(f);
 }
 
@@ -391,10 +390,10 @@ report(struct run *r)
 {
 	struct cpu cpu = cpu_now(r);
 	struct rusage usage;
-	FILE *f = fopen(opt.out, "w");
+	FILE *f = fopen(r->out, "w");
 
 	if (f == NULL)
-		die(EX_CANTCREAT, "%s: %s", opt.out, strerror(errno));
+		die(EX_CANTCREAT, "%s: %s", r->out, strerror(errno));
 	getrusage(RUSAGE_CHILDREN, &usage);
 	fprintf(f, "%.6f %.6f %.6f %ld %zu %" PRIu64 "\n",
 	    (double)(r->end - *r->started) / (double)SECOND, cpu.user - r->before.user,
@@ -402,7 +401,7 @@ report(struct run *r)
 	if (r->count != NULL && r->count->mail_ns != 0)
 		fprintf(f, "%.6f\n", (double)(r->count->mail_ns - *r->started) / (double)SECOND);
 	if (fclose(f) != 0)
-		die(EX_IOERR, "%s: %s", opt.out, strerror(errno));
+		die(EX_IOERR, "%s: %s", r->out, strerror(errno));
 }
 
 /* --- options --- */
@@ -424,7 +423,8 @@ number(const char *text)
 	return n;
 }
 
-static void
+/* Returns where OUT is, with -- and the command behind it. */
+static char **
 options(char **argv)
 {
 	while (*++argv != NULL && strncmp(*argv, "--", 2) == 0) {
@@ -448,27 +448,26 @@ options(char **argv)
 	}
 	if (*argv == NULL || argv[1] == NULL || strcmp(argv[1], "--") != 0 || argv[2] == NULL)
 		usage_error();
-	opt.out = *argv;
-	opt.command = argv + 2;
+	return argv;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct run r = {.interval = TICK_NS};
+	char **rest = options(argv);
+	struct run r = {.out = rest[0], .interval = TICK_NS};
 	sigset_t set;
 	bool in_time;
 
 	(void)argc;
-	options(argv);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	unlink(opt.out);
-	start(&r);
+	unlink(r.out);
+	start(&r, rest + 2);
 	in_time = watch(&r);
 	end_all(&r);
 	report(&r);
