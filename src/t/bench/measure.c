@@ -101,6 +101,17 @@ now(void)
 	return ts.tv_sec * SECOND + ts.tv_nsec;
 }
 
+/* The signals that watch() takes, one at a time. */
+static void
+awaited(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
+	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+}
+
 /* --- CPU time --- */
 
 static void
@@ -339,11 +350,7 @@ watch(struct run *r)
 	sigset_t set;
 	int sig;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
+	awaited(&set);
 	for (int64_t at = now(); !done(r, at); at = now()) {
 		if (at >= limit)
 			return false;
@@ -460,11 +467,7 @@ main(int argc, char **argv)
 	bool in_time;
 
 	(void)argc;
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
+	awaited(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	unlink(r.out);
 	start(&r, rest + 2);

@@ -15,13 +15,12 @@ peer_fetch()
 	done
 	rm -rf "$fetch_dir"
 	mkdir -p "$fetch_dir/deb" || return 1
-	fetch_all=$(fetch_list "$@") || {
+	fetch_download "$@" || {
+		# What apt knows is old, or nothing.
 		apt-get -qq update >&2
-		fetch_all=$(fetch_list "$@") || return 1
-	}
-	# apt warns that it cannot give up root's rights in a folder of root's.
-	(cd "$fetch_dir/deb" && apt-get -qq download $fetch_all 2>../download.log) || {
-		tail -n 1 "$fetch_dir/download.log" >&2
+		fetch_download "$@"
+	} || {
+		tail -n 1 "$fetch_dir/log" >&2
 		return 1
 	}
 	for fetch_deb in "$fetch_dir"/deb/*.deb; do
@@ -38,14 +37,17 @@ peer_fetch()
 	: >"$fetch_dir/complete"
 }
 
-# fetch_list PACKAGE...: these, and what installing them would bring along.
-fetch_list()
+# fetch_download PACKAGE...: these, and what installing them would bring along.
+fetch_download()
 {
-	fetch_plan=$(LC_ALL=C apt-get -s -qq --no-install-recommends install "$@") || return 1
-	{
+	fetch_plan=$(LC_ALL=C apt-get -s -qq --no-install-recommends install "$@" 2>"$fetch_dir/log") ||
+		return 1
+	fetch_all=$({
 		printf '%s\n' "$@"
 		printf '%s\n' "$fetch_plan" | sed -n 's/^Inst \([^ ]*\) .*/\1/p'
-	} | sort -u
+	} | sort -u)
+	# It warns that it cannot give up root's rights in a folder of root's.
+	(cd "$fetch_dir/deb" && apt-get -qq download $fetch_all 2>../log)
 }
 
 # peer_packaged NAME PACKAGE: "PACKAGE VERSION".
