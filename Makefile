@@ -122,7 +122,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	src/t/bench/sink_client.c src/t/bench/sink_grey.c NSFAKE src/t/bench/nsfake.c \
 	FLOOR src/t/bench/floor.c FILL src/t/bench/fill.c \
 	MEASURE src/t/bench/measure.c src/t/bench/procs.c \
-	BENCH src/t/bench/bench.c KILL src/t/kill/kill.c \
+	KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c \
@@ -181,7 +181,7 @@ check:
 
 # Builds all of them and runs none.
 tests: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink \
-	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/bench $(BUILD)/world $(BUILD)/ports \
+	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/floor $(BUILD)/fill $(BUILD)/world $(BUILD)/ports \
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
@@ -320,9 +320,6 @@ $(BUILD)/nsfake: $(OBJ_NSFAKE) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
 # Linux alone has what it needs; make bench builds it, make check does not.
 $(BUILD)/measure: $(OBJ_MEASURE) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_MEASURE) $(WHOLE) $(LIBS)
-
-$(BUILD)/bench: $(OBJ_BENCH) $(WHOLE)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_BENCH) $(WHOLE) $(LIBS)
 
 $(BUILD)/resources: $(OBJ_RESOURCES) $(WHOLE)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_RESOURCES) $(WHOLE) $(LIBS)
