@@ -17,11 +17,11 @@ BEGIN {
 			ban[w[i]] = "^(" where ")$"
 	}
 	# A test that waits is a test that fails on a slow machine. The kill test is about moments,
-	# and whole.c waits for other programs to start.
+	# whole.c waits for other programs to start, measure.c for them to end.
 	split("sleep usleep", w, " ")
 	for (i in w)
 		ban[w[i]] = "^$"
-	ban["nanosleep"] = "^src/t/(kill/|lib/whole\\.c)"
+	ban["nanosleep"] = "^src/t/(kill/|lib/whole\\.c|bench/measure\\.c)"
 	# Tests may wait for the processes they made; auth_command.c and helper.c only ask (WNOHANG);
 	# children of the local helper have ended by then.
 	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|front\\.c|helper\\.c|keeper\\.c|local/serve\\.c)"
