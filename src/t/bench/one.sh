@@ -163,7 +163,8 @@ main() {
 		extra=$(step "peer_once_$WORKLOAD" "$messages") || fail 'the look that is not timed'
 		line "$messages" - - - - - - - - "$extra"
 	elif has "peer_run_$WORKLOAD"; then
-		extra=$(RUN_LIMIT=$RUN_LIMIT timeout --foreground -k 10 $((RUN_LIMIT + 20)) sh "$BENCH/step.sh" \
+		limit=$((RUN_LIMIT + STEP_LIMIT))
+		extra=$(timeout --foreground -k 10 "$limit" sh "$BENCH/step.sh" \
 			"$program" "peer_run_$WORKLOAD" "$messages" "$SIZE" "$DOMAINS") ||
 			fail "ended with $?"
 		report
