@@ -123,7 +123,7 @@ buf_addf(struct buf *b, const char *fmt, ...)
 void
 buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
-	size_t room = b->mem == NULL ? 0 : b->cap - b->start - b->len;
+	size_t room = b->cap - b->start - b->len; /* 0 when there is no memory */
 	va_list again;
 	int n;
 	char *p;
