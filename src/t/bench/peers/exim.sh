@@ -16,7 +16,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | b1k | f | g | h1 | h8) ;;
+	a1k | a10k | b1k | f | h1 | h8) ;;
 	*) return 1 ;;
 	esac
 }
@@ -41,7 +41,6 @@ peer_setup()
 	install -d -o 972 -g 972 -m 750 /run/exim4 /var/spool/exim4 /var/spool/exim4/db \
 		/var/spool/exim4/input /var/spool/exim4/msglog
 	install -d -o 972 -g adm -m 2750 /var/log/exim4
-	chown root "$PEERS/exim/usr/sbin/exim4" && chmod 4755 "$PEERS/exim/usr/sbin/exim4"
 
 	echo out.example >/etc/mailname
 	exim_answers >/etc/exim4/update-exim4.conf.conf

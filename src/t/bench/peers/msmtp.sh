@@ -15,7 +15,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | f | g) ;;
+	a1k | a10k | f) ;;
 	*) return 1 ;;
 	esac
 }

@@ -16,7 +16,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | f | g | h1 | h8) ;;
+	a1k | a10k | f | h1 | h8) ;;
 	*) return 1 ;;
 	esac
 }
@@ -37,11 +37,9 @@ peer_setup()
 		mkdir -p /var/spool/nullmailer/$dir
 	done
 	mkfifo -m 622 /var/spool/nullmailer/trigger
-	# Debian's user for it, which is in base-passwd, and the modes that the package has.
+	# As in the package.
 	chown -R mail /var/spool/nullmailer
 	chmod 750 /var/spool/nullmailer/queue /var/spool/nullmailer/tmp
-	chown mail "$PEERS/nullmailer/usr/sbin/nullmailer-queue"
-	chmod 4755 "$PEERS/nullmailer/usr/sbin/nullmailer-queue"
 
 	mkdir -p /etc/nullmailer
 	echo out.example >/etc/mailname

@@ -8,7 +8,9 @@
 
 peer_install()
 {
-	peer_fetch opensmtpd opensmtpd libevent-2.1-7
+	peer_fetch opensmtpd opensmtpd libevent-2.1-7 || return 1
+	# As the postinst does; sendmail is smtpctl.
+	chgrp 971 "$PEERS/opensmtpd/usr/sbin/smtpctl" && chmod 2755 "$PEERS/opensmtpd/usr/sbin/smtpctl"
 }
 
 peer_version()
@@ -19,7 +21,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | b1k | d50c20 | d50c100 | d200c20 | f | g | h1 | h8) ;;
+	a1k | a10k | b1k | d50c20 | d50c100 | d200c20 | f | h1 | h8) ;;
 	*) return 1 ;;
 	esac
 }
@@ -39,8 +41,6 @@ peer_setup()
 	tree_user opensmtpd 970 /var/lib/opensmtpd/empty
 	tree_user opensmtpq 971 /var/lib/opensmtpd/empty
 	mkdir -p /var/lib/opensmtpd/empty
-	# As the postinst does; sendmail is smtpctl.
-	chgrp 971 "$PEERS/opensmtpd/usr/sbin/smtpctl" && chmod 2755 "$PEERS/opensmtpd/usr/sbin/smtpctl"
 	opensmtpd_conf >/etc/smtpd.conf
 	echo out.example >/etc/mailname
 	# It looks up no addresses on a host that has none but 127.0.0.1.

@@ -6,7 +6,10 @@
 
 peer_install()
 {
-	peer_fetch sendmail sendmail-bin sendmail-base sendmail-cf m4
+	peer_fetch sendmail sendmail-bin sendmail-base sendmail-cf m4 || return 1
+	# As the postinst does: the group of the client's queue.
+	chgrp 974 "$PEERS/sendmail/usr/libexec/sendmail/sendmail" &&
+		chmod 2755 "$PEERS/sendmail/usr/libexec/sendmail/sendmail"
 }
 
 peer_version()
@@ -17,7 +20,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | b1k | f | g | h1 | h8) ;;
+	a1k | a10k | b1k | f | h1 | h8) ;;
 	*) return 1 ;;
 	esac
 }
@@ -43,8 +46,6 @@ peer_setup()
 	install -d -o 974 -g 974 -m 2770 /var/spool/mqueue-client
 	install -d -o 973 -g 974 -m 2775 /run/sendmail/mta /run/sendmail/msp
 	install -d -o 973 -g 974 /var/lib/sendmail /var/lib/sendmail/host_status
-	chgrp 974 "$PEERS/sendmail/usr/libexec/sendmail/sendmail"
-	chmod 2755 "$PEERS/sendmail/usr/libexec/sendmail/sendmail"
 	sendmail_conf
 }
 
