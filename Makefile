@@ -113,7 +113,7 @@ COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES)
 # For every source a rule that compiles it, and the lists OBJ_LIB, OBJ_TESTS, ...: rules.sh writes
 # them into a file, because POSIX make has no rule that maps src/x/y.c to build/x/y.o.
 RULES != sh src/t/lib/rules.sh $(BUILD) \
-	"$(CC) $(FEATURES) $(HARDEN) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR) $(SORTIEUSER) $(SBINDIR)" \
+	"$(CC) $(FEATURES) $(HARDEN) $(CFLAGS) $(SPOOLDIR) $(SYSCONFDIR) $(SORTIEUSER)" \
 	MAIN src/main.c FRONT src/front.c CRYPTO $(CRYPTO) LIB $(TOP) $(PROTO) $(DNS) $(SPOOL) $(LOCAL) $(NET) $(BASE) \
 	TESTS $(TESTS) KIT $(KIT) FUZZ $(FUZZ) src/t/fuzz/targets.c src/t/fuzz/slow_input.c \
 	REPLAY src/t/fuzz/replay.c LIBFUZZER src/t/fuzz/libfuzzer.c SOCKET src/t/fuzz/socket.c \
@@ -136,6 +136,10 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	EACH src/t/fault/kill_each.c src/t/fault/errors.c CUT src/t/fault/cut.c src/t/fault/record.c \
 	DISK src/t/fault/disk.c src/t/fault/disk_states.c
 
+# Where the front finds the program: a file that is new when it is another place.
+PLACED != mkdir -p $(BUILD); echo "$(SBINDIR)" | cmp -s - $(BUILD)/sbindir || \
+	echo "$(SBINDIR)" > $(BUILD)/sbindir
+
 all: sortie $(BUILD)/sendmail
 
 include $(BUILD)/rules.mk
@@ -145,6 +149,8 @@ sortie: $(BUILD)/sortie
 
 $(BUILD)/sortie: $(OBJ_MAIN) $(BUILD)/libsortie.a
 	$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $@ $(OBJ_MAIN) $(BUILD)/libsortie.a $(LIBS)
+
+$(OBJ_FRONT): $(BUILD)/sbindir
 
 # Of the library only what taking mail in needs, so no OpenSSL: make hardened looks.
 $(BUILD)/sendmail: $(OBJ_FRONT) $(BUILD)/libsortie.a

@@ -145,6 +145,12 @@ make_directories() {
 	as_root chown "$(owner)" "$SPOOLDIR"
 }
 
+# The front starts the program that it was built for.
+look_inside() {
+	grep -qF "$program" "$FRONT" ||
+		echo "$FRONT was not built to start $program: make it with the same PREFIX and SBINDIR"
+}
+
 # Where programs look.
 look_outside() {
 	[ -n "$DESTDIR" ] || [ "$SBINDIR" = /usr/sbin ] || ours /usr/sbin/sendmail ||
@@ -161,6 +167,7 @@ install)
 	link_names "$BINDIR" "$front" mailq newaliases
 	make_directories
 	set_immutable "$program" "$front"
+	look_inside
 	look_outside
 	if [ -n "$todo" ] && [ -n "$DESTDIR" ]; then
 		printf 'what the package must do when it is installed, as root:\n%s' "$todo"

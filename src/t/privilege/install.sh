@@ -37,6 +37,7 @@ is package_has_no_setuid_yet [ ! -u "$dir/package/opt/sbin/sortie" ]
 is package_has_no_setuid_front_yet [ ! -u "$dir/package/opt/sbin/sortie-sendmail" ]
 is package_is_told_what_to_do grep -q 'chmod 6755 /opt/sbin/sortie$' "$dir/out"
 is package_is_told_of_the_front grep -q 'chmod 6755 /opt/sbin/sortie-sendmail$' "$dir/out"
+is front_of_another_place_is_spoken_of grep -q 'not built to start /opt/sbin/sortie' "$dir/out"
 is sendmail_is_the_front cmp -s "$dir/package/opt/sbin/sendmail" "$build/sendmail"
 is package_is_removed run uninstall
 is package_leaves_no_file [ -z "$(below "$dir/package/opt")" ]
