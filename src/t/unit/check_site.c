@@ -388,6 +388,50 @@ END_TEST
 
 /* --- trouble --- */
 
+/* Those that wait for a connection are looked up ahead of it, but not all of them at once. */
+START_TEST(far_more_sites_than_sessions)
+{
+	char domain[32];
+
+	server("192.0.2.1:25", "latency 1s");
+	options.sessions = 1;
+	start();
+	for (int i = 0; i < 300; i++) {
+		snprintf(domain, sizeof(domain), "d%d.net", i);
+		domain_at(domain, "192.0.2.1");
+		post(domain);
+	}
+	turn_for(500);
+	ck_assert_uint_ge(zone.queries, 3 * 100); /* MX, AAAA, A */
+	ck_assert_uint_le(zone.queries, 3 * 102);
+	finish(3000);
+	ck_assert_uint_eq(sent(), 300);
+}
+END_TEST
+
+START_TEST(sites_that_lead_nowhere_do_not_keep_others_from_being_looked_up)
+{
+	char domain[32], line[64];
+
+	server("192.0.2.1:25", "latency 1s");
+	domain_at("a.net", "192.0.2.1");
+	options.sessions = 1;
+	start();
+	post_many("a.net", 3);
+	for (int i = 0; i < 300; i++) {
+		snprintf(domain, sizeof(domain), "none%d.net", i);
+		snprintf(line, sizeof(line), "%s SERVFAIL", domain);
+		if (_i == 1) /* not gone for good, but parked */
+			ck_assert(dns_fake_add(&zone, line));
+		post(domain);
+	}
+	domain_at("b.net", "192.0.2.1");
+	post("b.net");
+	finish(120);
+	ck_assert_uint_eq(sent(), 4);
+}
+END_TEST
+
 START_TEST(a_dead_site_is_parked_once)
 {
 	net_fake_down("192.0.2.1:25", ECONNREFUSED);
@@ -794,6 +838,9 @@ suite_site(void)
 	tcase_add_test(tc, a_crowded_address_starves_no_other_site);
 	tcase_add_test(tc, a_large_site_gives_up_its_place_now_and_then);
 	tcase_add_test(tc, more_sites_than_sessions);
+	tcase_add_test(tc, far_more_sites_than_sessions);
+	tcase_add_loop_test(
+	    tc, sites_that_lead_nowhere_do_not_keep_others_from_being_looked_up, 0, 2);
 	tcase_add_test(tc, a_dead_site_is_parked_once);
 	tcase_add_loop_test(tc, a_thousand_exchanges_and_each_a_tarpit, 0, 4);
 	tcase_add_test(tc, a_dead_address_is_known_to_other_sites);
