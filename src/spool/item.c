@@ -81,9 +81,13 @@ spool_unlock(int *fd)
 static int
 read_all(int fd, off_t at, off_t size, struct buf *out)
 {
-	size_t known =
-	    size > at && (uintmax_t)(size - at) < SPOOL_CTL_MAX ? (size_t)(size - at) : 0;
+	uintmax_t left = size > at ? (uintmax_t)(size - at) : 0;
+	size_t known = (size_t)left;
 
+	if (left >= SPOOL_CTL_MAX) {
+		errno = EFBIG;
+		return -1;
+	}
 	for (;;) {
 		size_t want = buf_len(out) < known ? known - buf_len(out) + 1 : READ_MIN;
 		char *room = buf_reserve(out, want);
