@@ -145,16 +145,16 @@ function print_workload(w,    i, n, p, order)
 }
 
 # Programs into order[1..n]; those without a figure last.
-function fastest_first(w, order,    n, i, j, p, x)
+function fastest_first(w, order,    n, i, j, p, x, t)
 {
 	n = nprograms[w]
 	for (i = 1; i <= n; i++) {
 		p = programs[w, i]
 		x[i] = summary(w, p, "rate") ? med : 0
 		for (j = i; j > 1 && x[j - 1] < x[j]; j--) {
-			med = x[j]
+			t = x[j]
 			x[j] = x[j - 1]
-			x[j - 1] = med
+			x[j - 1] = t
 			order[j] = order[j - 1]
 		}
 		order[j] = p

@@ -28,18 +28,18 @@ run() {
 	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$@"
 }
 {
+	run a slow    1 200  2.0 0.40 0.40 4096 8192 1 20 0 -
+	run a slow    2 0 - - - - - - - - 'failed=it said: no'
+	run a even    1 1000 2.0 0.40 0.40 4096 8192 1 20 0 -
+	run a even    2 1000 1.0 0.40 0.40 4096 8192 1 20 0 -
+	run a even    3 1000 8.0 0.40 0.40 4096 8192 1 20 0 -
+	run a even    4 1000 4.0 0.40 0.40 4096 8192 1 20 0 -
 	run a postfix 1 1000 0.5 0.40 0.20 4096 8192 9 20 0 -
 	run a ours    1 1000 0.1 0.05 0.05 4096 8192 1 20 0 -
 	run a postfix 2 1000 0.4 0.40 0.30 4096 8192 9 20 0 -
 	run a ours    2 1000 0.2 0.06 0.05 9728 8192 1 20 0 -
 	run a postfix 3 1000 1.0 0.40 0.40 4096 8192 9 20 0 -
 	run a ours    3 1000 0.4 0.06 0.06 9728 8192 1 20 0 -
-	run a even    1 1000 2.0 0.40 0.40 4096 8192 1 20 0 -
-	run a even    2 1000 1.0 0.40 0.40 4096 8192 1 20 0 -
-	run a even    3 1000 8.0 0.40 0.40 4096 8192 1 20 0 -
-	run a even    4 1000 4.0 0.40 0.40 4096 8192 1 20 0 -
-	run a slow    1 200  2.0 0.40 0.40 4096 8192 1 20 0 -
-	run a slow    2 0 - - - - - - - - 'failed=it said: no'
 	run a ours once 0 - - - - - - - - 'calls=30.1;syncs=0.05'
 	run d ours    1 50 10.8 0.1 0.1 4096 8192 1 1 0 'peak=1;first_mail_ms=400'
 	run d broken  1 0 - - - - - - - - 'failed=no such file'
