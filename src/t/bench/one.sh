@@ -95,6 +95,7 @@ drain() {
 	until=$messages
 	case $WORKLOAD in
 	c) until=$DOMAINS ;; # one transaction each
+	line100k) RUN_LIMIT=180 ;;
 	e) until=750 messages=750 RUN_LIMIT=45 ;; # at good addresses; the sink counts no others
 	esac
 	slow=
