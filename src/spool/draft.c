@@ -1,8 +1,8 @@
 /*
  * draft.c: how a message gets in (S1 -> S2 -> S3 -> S4).
  *
- * File operations of one message, besides writing its body and closing: open and flock tmp/ID; fsync
- * it, rename it into msg/, fsync msg/; open, flock, write and fsync tmp/ID.c, rename it into ctl/
+ * File operations of one message, besides writing its body and closing: open and flock tmp/ID; rename
+ * it into msg/, fsync it, fsync msg/; open, flock, write and fsync tmp/ID.c, rename it into ctl/
  * (that is acceptance), fsync ctl/. Eleven calls, four of them syncs, and none can be left
  * out: each sync makes sure of what the next step relies on.
  *
@@ -112,15 +112,18 @@ write_tmp(struct spool *sp, const char *name, const struct buf *text)
 	return -1;
 }
 
-/* S2 -> S3. The name is new, or the left-over of a crash. */
+/*
+ * S2 -> S3. The name is new, or the left-over of a crash. A body that was lost or torn behind its name is
+ * nothing as long as no control file speaks of it; so one journal commit may take along both.
+ */
 static int
 place_body(struct spool *sp, struct draft *d, const char *id)
 {
-	if (durable_sync(d->fd) == -1 || durable_rename(sp->tmp, d->id, sp->msg, id) == -1)
+	if (durable_rename(sp->tmp, d->id, sp->msg, id) == -1)
 		return -1;
 	str_copy(d->id, sizeof(d->id), id);
 	d->in_msg = true;
-	return durable_sync(sp->msg);
+	return durable_sync(d->fd) == -1 ? -1 : durable_sync(sp->msg);
 }
 
 /* The control file's text, msgid being what the body is called. */
