@@ -169,6 +169,22 @@ smtp_output(struct smtp *s, const char **data)
 	return buf_len(&s->out);
 }
 
+/*
+ * RFC 5321 4.5.3.2.5, 4.5.3.2.6: with the last n bytes a block has gone out, or the end of data. Of a
+ * chunk the next block is there before the output is empty.
+ */
+static bool
+got_through(const struct smtp *s, const struct smtp_command *end, size_t n)
+{
+	uint64_t before = s->sent - n;
+
+	if (buf_len(&s->out) == 0)
+		return true;
+	if (end->end <= s->sent)
+		return end->end > before;
+	return s->sent / SMTP_BLOCK > before / SMTP_BLOCK;
+}
+
 void
 smtp_sent(struct smtp *s, size_t n)
 {
@@ -182,9 +198,7 @@ smtp_sent(struct smtp *s, size_t n)
 	}
 	if (buf_len(&s->out) == 0 && s->out.cap > SMTP_OUT_KEPT)
 		buf_free(&s->out);
-	/* RFC 5321 4.5.3.2.5, 4.5.3.2.6: a block has gone out, or the end of data. */
-	if (head != NULL && head->state == S_DOT &&
-	    (buf_len(&s->out) == 0 || (head->end <= s->sent && head->end > s->sent - n)))
+	if (head != NULL && head->state == S_DOT && got_through(s, head, n))
 		s->serial++;
 	smtp_advance(s);
 }

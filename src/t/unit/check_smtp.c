@@ -620,6 +620,37 @@ START_TEST(patience_for_a_body_starts_anew_with_each_block)
 }
 END_TEST
 
+/* The next block of a chunk is there before the last byte of the one before it has gone. */
+START_TEST(patience_for_a_chunk_starts_anew_with_each_block)
+{
+	static char body[16 * SMTP_BLOCK];
+	struct smtp_mail m = {
+	    .reverse_path = "", .rcpts = one, .nrcpts = 1, .size = sizeof(body), .verbatim = true};
+	struct watched *w = greeted_and_chunked();
+	struct smtp_event e;
+	const char *data;
+	unsigned a, b;
+
+	memset(body, 'x', sizeof(body));
+	smtp_mail(w->s, &m);
+	drain(w);
+	ck_assert_uint_eq(smtp_input(w->s, "250 ok\r\n250 ok\r\n", 16), 16);
+	for (size_t sent = 0; sent < sizeof(body) / 2; sent += SMTP_BLOCK) {
+		while (smtp_next_event(w->s, &e))
+			smtp_body(w->s, e.mail, body, e.want);
+		smtp_patience(w->s, &a);
+		smtp_sent(w->s, 1); /* a byte is not a block */
+		ck_assert_int_eq(smtp_patience(w->s, &b), 180);
+		ck_assert_uint_eq(a, b);
+		smtp_sent(w->s, SMTP_BLOCK - 1);
+		ck_assert_uint_gt(smtp_output(w->s, &data), 0);
+		ck_assert_int_eq(smtp_patience(w->s, &b), 180);
+		ck_assert_uint_ne(a, b);
+	}
+	dismiss(w);
+}
+END_TEST
+
 /* An engine in the middle of a body, with or without what lets more go behind it. */
 static bool
 wants_mail_in_mid_body(const char *ehlo, bool behind_dot)
@@ -909,6 +940,7 @@ add_caller_tests(TCase *tc)
 	tcase_add_test(tc, an_idle_connection_keeps_no_buffers);
 	tcase_add_test(tc, patience_starts_when_a_command_reaches_the_head);
 	tcase_add_test(tc, patience_for_a_body_starts_anew_with_each_block);
+	tcase_add_test(tc, patience_for_a_chunk_starts_anew_with_each_block);
 	tcase_add_test(tc, the_next_mail_is_wanted_in_mid_body_if_it_can_go_behind_it);
 	tcase_add_test(tc, patience_can_be_configured);
 	tcase_add_test(tc, the_conversation_can_be_watched);
