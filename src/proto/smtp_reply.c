@@ -240,7 +240,8 @@ stop_body(struct smtp *s, struct smtp_transaction *t)
 {
 	struct verdict v = refusal(s, S_BODY, SCOPE_MSG), end;
 
-	if (s->reply.code == 503) { /* out of step: no reason to return mail */
+	/* out of step: no reason to return mail; for nobody it is as it should be (RFC 3030 2) */
+	if (s->reply.code == 503 && t->accepted > 0) {
 		v = smtp_judge(s, S_BODY, FATE_RETRY, SCOPE_HOST);
 		return smtp_hang_up(s, &v, SMTP_BROKEN);
 	}
