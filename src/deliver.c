@@ -101,6 +101,7 @@ run_submitted(struct program *p)
 	if (!program_may_see_all(p))
 		return program_complain(
 		    EX_NOPERM, "--deliver is for root and the spool's owner; try -qI");
+	privilege_called_by((uid_t)o->uid);
 	if (o->id != NULL)
 		return envelope_id_ok(o->id)
 			   ? run_one(p, o->id)

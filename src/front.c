@@ -129,9 +129,9 @@ wait_for_child(void)
 void
 deliver_one(struct program *p, const char *id)
 {
-	char what[sizeof("--deliver=") + ENVELOPE_ID_MAX];
+	char what[sizeof("--deliver=4294967295:") + ENVELOPE_ID_MAX];
 
-	snprintf(what, sizeof(what), "--deliver=%s", id);
+	snprintf(what, sizeof(what), "--deliver=%lld:%s", (long long)privilege_caller(), id);
 	fflush(stdout);
 	fflush(stderr);
 	if ((child = fork()) == 0) {

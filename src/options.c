@@ -376,22 +376,20 @@ parse_letters(struct parse *p, int argc, char **argv, int *i)
 	return true;
 }
 
-/* --deliver=ID, --deliver-for=UID:LOCK. For ourselves, and for no one else. */
+/* --deliver=UID:ID, --deliver-for=UID:LOCK: for whom, and what. For ourselves, and for no one else. */
 static bool
 take_deliver(struct parse *p, const char *arg)
 {
-	size_t n = strcspn(arg, ":"), skip = strlen("-for=");
+	bool one = str_starts(arg, "=");
+	size_t n = strcspn(arg, ":"), skip = strlen(one ? "=" : "-for=");
 	uint64_t uid = 0, lock = 0;
 
 	p->o->mode = MODE_DELIVER;
-	if (str_starts(arg, "=")) {
-		p->o->id = arg + 1;
-		return true;
-	}
-	if (!str_starts(arg, "-for=") || arg[n] == '\0' ||
+	if ((!one && !str_starts(arg, "-for=")) || arg[n] == '\0' ||
 	    !str_u64n(arg + skip, n - skip, UINT32_MAX, &uid) ||
-	    !str_u64(arg + n + 1, INT_MAX, &lock))
+	    (!one && !str_u64(arg + n + 1, INT_MAX, &lock)))
 		return usage(p, "--deliver%s: what is to be delivered?", arg);
+	p->o->id = one ? arg + n + 1 : NULL;
 	p->o->uid = (long long)uid;
 	p->o->lock = (int)lock;
 	return true;

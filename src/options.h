@@ -42,7 +42,7 @@ struct options { /* points into argv */
 	bool daemon; /* -bd, -bD: QUEUE, resident; five minutes unless -qTIME says otherwise */
 	enum delivery delivery;
 	const char *id; /* DELIVER: one message; NULL: all of uid's */
-	long long uid;
+	long long uid; /* ... who submits */
 	int lock; /* ... a descriptor: run/UID, locked */
 	int64_t interval_s; /* -q5m; 0: one pass */
 	struct queue_filter *filters;

@@ -155,6 +155,15 @@ privilege_as_program(char *why, size_t whysize)
 	return 0;
 }
 
+void
+privilege_called_by(uid_t uid)
+{
+	the.caller.uid = uid;
+	the.known = true;
+	if (uid != geteuid())
+		forbid_core();
+}
+
 /* --- root's run --------------------------------------------------------------------------- */
 
 static gid_t

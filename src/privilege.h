@@ -39,4 +39,10 @@ int privilege_as_program(char *why, size_t whysize);
  */
 int privilege_as_owner(const char *spool, bool ours, char *why, size_t whysize);
 
+/*
+ * Started by another process of ours, which has taken the rights already, for this user: he is the caller
+ * from now on. What else it had set for a process that works for others, execve(2) has undone.
+ */
+void privilege_called_by(uid_t uid);
+
 #endif

@@ -122,7 +122,7 @@ all_are_the_owners(void)
 
 START_TEST(background_child_works_as_the_owner_alone)
 {
-	int listener = relay(""), fd;
+	int listener = relay("route lmtp.example lmtp:/nonexistent"), fd; /* with a helper */
 
 	ck_assert_int_eq(command(as_ann, HELLO, "sendmail", "x@example.net", NULL), 0);
 	fd = server_accept(listener);
@@ -132,6 +132,30 @@ START_TEST(background_child_works_as_the_owner_alone)
 	close(fd);
 	WAIT_FOR(files_in("msg") == 0);
 	spool_is_the_owners();
+}
+END_TEST
+
+/* A password manager may say more than why it has none, so that nobody but root hears it. */
+START_TEST(what_commands_say_is_for_root)
+{
+	char auth[100], manager[100];
+	int port;
+
+	server_listen(&port);
+	kit_configure("relay smtp://me@[127.0.0.1]:%d", port);
+	snprintf(auth, sizeof(auth), "%.60s/etc/auth", kit.dir);
+	snprintf(manager, sizeof(manager), "%.60s/etc/manager", kit.dir);
+	whole_write_file(manager, "#!/bin/sh\necho geheim >&2\nexit 1\n");
+	whole_write_file(auth, "default login me command %s\n", manager);
+	ck_assert_int_eq(chmod(manager, 0755), 0);
+	ck_assert_int_eq(chmod(auth, 0600), 0);
+	ck_assert_int_eq(chown(auth, OWNER, OWNER), 0);
+	ck_assert_int_eq(
+	    command(_i == 0 ? as_ann : NULL, HELLO, "sendmail", "-v", "x@example.net", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(output, "ended with status 1"));
+	ck_assert_int_eq(strstr(output, "geheim") != NULL, _i == 1);
+	unlink(auth);
+	unlink(manager);
 }
 END_TEST
 
@@ -427,6 +451,7 @@ suite_identity(void)
 
 	users_loop(s, roots_run_becomes_the_owner, 2);
 	users_loop(s, roots_run_keeps_nothing_that_root_had_open, 1);
+	users_loop(s, what_commands_say_is_for_root, 2);
 	users_loop(s, missing_spool_is_made_for_the_owner, 2);
 	users_loop(s, debugging_gives_the_rights_up, 4);
 	users_loop(s, works_wherever_the_caller_is, 2);

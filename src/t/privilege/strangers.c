@@ -143,7 +143,7 @@ START_TEST(other_queue_runs_are_refused)
 {
 	static const char *const runs[][3] = {{"-qRsecret"}, {"-qSann"}, {"-qI1"}, {"-q!Inone"},
 	    {"-q5m"}, {"-qp"}, {"-bd"}, {"-v", "-q"}, {"-bv", "-v", "x@secret.example"},
-	    {"--deliver=1"}, {"--deliver-for=64002:9"}, {"--deliver-for=64003:9"}};
+	    {"--deliver=0:1"}, {"--deliver-for=64002:9"}, {"--deliver-for=64003:9"}};
 	const char *const *run = runs[_i];
 	int listener = relay("");
 
