@@ -214,6 +214,7 @@ on_outcome(void *ctx, const struct dns_outcome *o)
 	uint32_t ttl = o->status == DNS_TEMPORARY ? FAILURE_TTL_S : o->ttl;
 
 	qn->outcome = *o;
+	qn->outcome.why = ""; /* the query's goes with it */
 	if (o->why[0] != '\0')
 		qn->outcome.why = qn->why = xstrdup(o->why);
 	qn->until_ms = reactor_now(d->r) + (int64_t)ttl * 1000;

@@ -139,7 +139,7 @@ note(struct dns_query *q, const char *what, const char *why)
 static void
 note_silence(struct dns_query *q, const char *why)
 {
-	if (!q->answered)
+	if (!q->answered || q->why[0] == '\0') /* an alias says nothing */
 		note(q, "no answer", why);
 }
 

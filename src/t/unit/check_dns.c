@@ -36,6 +36,7 @@ enum manner {
 	FLOOD, /* of wrong ids, then the right one */
 	ONLY_FLOOD,
 	LOSES_FIRST,
+	DIES, /* behind its first answer */
 	LATE, /* the answer to the first query comes with the second */
 	CUT, /* the last byte is missing */
 	BADVERS,
@@ -149,7 +150,8 @@ udp_query(struct ns_end *e, const uint8_t *q, size_t qlen)
 	s->udp++;
 	s->edns = q[11] == 1;
 	s->id = (uint16_t)(q[0] << 8 | q[1]);
-	if (s->manner == SILENT || (s->manner == LOSES_FIRST && s->udp == 1))
+	if (s->manner == SILENT || (s->manner == LOSES_FIRST && s->udp == 1) ||
+	    (s->manner == DIES && s->udp > 1))
 		return;
 	if (s->manner == LATE) {
 		if (s->udp == 1)
@@ -381,8 +383,7 @@ on_answer(void *ctx, const struct dns_answer *answer)
 		a->last = answer->records[answer->nrecords - 1];
 		str_copy(a->first_name, sizeof(a->first_name), a->first.name);
 		str_copy(a->last_name, sizeof(a->last_name), a->last.name);
-		a->first.name = a->first_name;
-		a->last.name = a->last_name;
+		a->first.name = a->last.name = NULL; /* gone with the answer */
 	}
 	a->no_server = answer->no_server;
 	str_copy(a->name, sizeof(a->name), answer->name);
@@ -484,7 +485,7 @@ START_TEST(records)
 	a = lookup("M.example.", DNS_MX);
 	ck_assert_int_eq(a.status, DNS_OK);
 	ck_assert_uint_eq(a.n, 2);
-	ck_assert_str_eq(a.first.name, "mx1.m.example");
+	ck_assert_str_eq(a.first_name, "mx1.m.example");
 	ck_assert_uint_eq(a.first.preference, 10);
 	ck_assert_uint_eq(a.last.preference, 20);
 	ck_assert_str_eq(a.name, "m.example");
@@ -628,6 +629,19 @@ START_TEST(alias_to_nowhere)
 	ns[0].zone.no_chase = _i == 1;
 	zone(0, "x.example CNAME nowhere.example");
 	ck_assert_int_eq(lookup("x.example", DNS_A).status, DNS_NXDOMAIN);
+}
+END_TEST
+
+START_TEST(silence_behind_an_alias)
+{
+	struct asker a;
+
+	open_dns(1, 0);
+	ns[0].zone.no_chase = true;
+	ns[0].manner = DIES;
+	zone(0, "x.example CNAME a.example");
+	a = lookup("x.example", DNS_A);
+	assert_temporary(&a, "no answer from 192.0.2.1");
 }
 END_TEST
 
@@ -889,7 +903,7 @@ START_TEST(truncated_then_tcp)
 	a = lookup("big.example", DNS_MX);
 	ck_assert_int_eq(a.status, DNS_OK);
 	ck_assert_uint_eq(a.n, 1000);
-	ck_assert_str_eq(a.last.name, "mx999.big.example");
+	ck_assert_str_eq(a.last_name, "mx999.big.example");
 	ck_assert_uint_eq(ns[0].udp, 1);
 	ck_assert_uint_eq(ns[0].tcp, 1);
 }
@@ -1499,6 +1513,7 @@ suite_dns(void)
 	tcase_add_loop_test(tc, too_many_aliases, 0, 2);
 	tcase_add_loop_test(tc, alias_loop, 0, 2);
 	tcase_add_loop_test(tc, alias_to_nowhere, 0, 2);
+	tcase_add_test(tc, silence_behind_an_alias);
 	tc = add_case(s, "servers");
 	tcase_add_loop_test(tc, packets_that_do_not_match, 0, 3);
 	tcase_add_test(tc, nothing_but_a_flood);
