@@ -147,6 +147,8 @@ messages_new(
 	ms->spool = sp;
 	ms->sites = sites;
 	ms->options = *o;
+	if (ms->options.bodies_max == 0)
+		ms->options.bodies_max = BODIES_MAX;
 	map_init(&ms->by_id);
 	list_init(&ms->touched);
 	list_init(&ms->written);
@@ -154,6 +156,7 @@ messages_new(
 	list_init(&ms->bodies);
 	task_init(&ms->commit, messages_commit, ms);
 	task_init(&ms->stages, messages_next_stages, ms);
+	task_init(&ms->sweep, messages_sweep, ms);
 	timer_init(&ms->sync, messages_on_sync, ms);
 	return ms;
 }
@@ -168,8 +171,10 @@ messages_free(struct messages **msp)
 	if (ms->by_id.count > 0)
 		bug("messages are still in work");
 	messages_next_stages(ms);
+	messages_remove_bodies(ms, 0, 0);
 	task_cancel(&ms->commit);
 	task_cancel(&ms->stages);
+	task_cancel(&ms->sweep);
 	timer_disarm(ms->reactor, &ms->sync);
 	map_free(&ms->by_id);
 	free(ms);
@@ -403,5 +408,7 @@ bool
 messages_full(struct messages *ms)
 {
 	ms->full = !spool_ballast_ok(ms->spool);
+	if (ms->full && ms->nbodies > 0)
+		task_queue(ms->reactor, &ms->stages);
 	return ms->full;
 }

@@ -31,6 +31,8 @@ enum message_left {
 struct messages_options {
 	unsigned recipients; /* of one transaction */
 	unsigned unsynced_max; /* messages that wait for one sync; 0: as many as come in a turn */
+	size_t
+	    bodies_max; /* of delivered messages that wait for an idle moment to go; 0: the default */
 	int64_t retry_min_s, retry_max_s, expire_s, warn_s;
 	struct bounce_options bounce;
 	void (*left)(void *ctx, const char *id, enum message_left how);

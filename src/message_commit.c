@@ -201,6 +201,8 @@ append_lines(struct message *m)
 	written = grows_too_long(m) && rewrite(m) == 0;
 	if (!written && spool_append(ms->spool, m->fd, &m->size, &m->lines, m->durable) != 0) {
 		ms->full = errno == ENOSPC || errno == EDQUOT;
+		if (ms->full)
+			task_queue(ms->reactor, &ms->stages);
 		set_broken(ms, m->envelope.id);
 		write_anew(m);
 	}
@@ -241,7 +243,7 @@ leave(struct message *m, enum message_left how)
 
 	str_copy(id, sizeof(id), m->envelope.id);
 	if (how == MESSAGE_FINISHED)
-		messages_remove_body(ms, m->envelope.msgid);
+		messages_remove_body(ms, m->envelope.msgid, m->envelope.size);
 	message_free(m);
 	ms->options.left(ms->options.ctx, id, how);
 }

@@ -58,6 +58,8 @@ struct message {
 	int64_t admitted_ms;
 };
 
+enum { BODIES_MAX = 100000, BODIES_MAX_BYTES = 256 * 1024 * 1024 }; /* that wait to be removed */
+
 struct messages {
 	struct reactor *reactor;
 	struct spool *spool;
@@ -67,8 +69,9 @@ struct messages {
 	struct list touched; /* the commit at the end of the turn has to look at them */
 	struct list written; /* it has, and they wait for the sync */
 	struct list staged, bodies;
-	size_t nwritten;
-	struct task commit, stages;
+	size_t nwritten, nbodies;
+	uint64_t body_bytes;
+	struct task commit, stages, sweep;
 	struct timer sync;
 	int64_t sync_again_ms; /* not before */
 	struct messages_counts counts;
@@ -95,7 +98,11 @@ void messages_commit(void *messages);
 void messages_on_sync(void *messages);
 
 /* message_report.c */
-void messages_remove_body(struct messages *ms, const char *msgid); /* in a later turn */
+void messages_remove_body(
+    struct messages *ms, const char *msgid, uint64_t size); /* in a later turn */
+/* At once, until so many are left. */
+void messages_remove_bodies(struct messages *ms, size_t left, uint64_t bytes_left);
+void messages_sweep(void *messages); /* an idle task */
 void messages_next_stages(void *messages); /* a task */
 
 #endif

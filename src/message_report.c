@@ -1,5 +1,9 @@
 /*
  * message_report.c: what follows a commit in a later turn: bodies go, reports and warnings are made.
+ *
+ * Nobody waits for a body to go, and on some disks unlink(2) takes longer than all else about a
+ * message. So bodies go when there is nothing to do for those who do wait, unless too many are left. A
+ * crash leaves them to the cleaning (S3).
  */
 #include "message_impl.h"
 
@@ -15,17 +19,55 @@
 
 struct body_name { /* a body to remove in a later turn */
 	struct list link;
-	char msgid[ENVELOPE_ID_MAX + 1];
+	uint64_t size;
+	char msgid[];
 };
 
 void
-messages_remove_body(struct messages *ms, const char *msgid)
+messages_remove_body(struct messages *ms, const char *msgid, uint64_t size)
 {
-	struct body_name *b = xcalloc(1, sizeof(*b));
+	size_t n = strlen(msgid) + 1;
+	struct body_name *b = xcalloc(1, sizeof(*b) + n);
 
-	str_copy(b->msgid, sizeof(b->msgid), msgid);
+	memcpy(b->msgid, msgid, n);
+	b->size = size;
 	list_add_tail(&ms->bodies, &b->link);
-	task_queue(ms->reactor, &ms->stages);
+	ms->nbodies++;
+	ms->body_bytes += size;
+	if (ms->nbodies > ms->options.bodies_max || ms->body_bytes > BODIES_MAX_BYTES || ms->full)
+		task_queue(ms->reactor, &ms->stages);
+	else
+		task_queue_idle(ms->reactor, &ms->sweep);
+}
+
+static void
+remove_oldest_body(struct messages *ms)
+{
+	struct body_name *b = list_item(ms->bodies.next, struct body_name, link);
+
+	list_remove(&b->link);
+	ms->nbodies--;
+	ms->body_bytes -= b->size;
+	spool_remove_body(ms->spool, b->msgid);
+	free(b);
+}
+
+void
+messages_sweep(void *ctx)
+{
+	struct messages *ms = ctx;
+
+	if (list_empty(&ms->bodies))
+		return;
+	remove_oldest_body(ms);
+	task_queue_idle(ms->reactor, &ms->sweep);
+}
+
+void
+messages_remove_bodies(struct messages *ms, size_t left, uint64_t bytes_left)
+{
+	while (ms->nbodies > left || ms->body_bytes > bytes_left)
+		remove_oldest_body(ms);
 }
 
 static void
@@ -120,13 +162,10 @@ messages_next_stages(void *ctx)
 {
 	struct messages *ms = ctx;
 
-	while (!list_empty(&ms->bodies)) {
-		struct body_name *b = list_item(ms->bodies.next, struct body_name, link);
-
-		list_remove(&b->link);
-		spool_remove_body(ms->spool, b->msgid);
-		free(b);
-	}
+	if (ms->full)
+		messages_remove_bodies(ms, 0, 0);
+	else
+		messages_remove_bodies(ms, ms->options.bodies_max, BODIES_MAX_BYTES);
 	while (!list_empty(&ms->staged)) {
 		struct message *m = list_item(ms->staged.next, struct message, next_stage);
 

@@ -42,7 +42,7 @@ struct reactor {
 	size_t nfds, cap;
 	size_t nactive; /* the first so many of them */
 	int64_t whole_ms; /* when all were asked last */
-	struct list tasks, last;
+	struct list tasks, last, idle;
 	bool in_turn;
 };
 
@@ -55,6 +55,7 @@ reactor_new(void)
 	wheel_init(&r->wheel, r->now_ms);
 	list_init(&r->tasks);
 	list_init(&r->last);
+	list_init(&r->idle);
 	return r;
 }
 
@@ -67,7 +68,8 @@ anything_queued(const struct reactor *r)
 static bool
 idle(const struct reactor *r)
 {
-	return r->nfds == 0 && wheel_next(&r->wheel) == INT64_MAX && !anything_queued(r);
+	return r->nfds == 0 && wheel_next(&r->wheel) == INT64_MAX && !anything_queued(r) &&
+	       list_empty(&r->idle);
 }
 
 void
@@ -275,6 +277,13 @@ task_queue_last(struct reactor *r, struct task *t)
 }
 
 void
+task_queue_idle(struct reactor *r, struct task *t)
+{
+	if (!list_linked(&t->link))
+		list_add_tail(&r->idle, &t->link);
+}
+
+void
 task_cancel(struct task *t)
 {
 	list_remove(&t->link);
@@ -295,6 +304,18 @@ run_tasks(struct list *queue)
 	}
 }
 
+static void
+run_idle(struct reactor *r)
+{
+	struct task *t;
+
+	if (list_empty(&r->idle))
+		return;
+	t = list_item(r->idle.next, struct task, link);
+	list_remove(&t->link);
+	t->fn(t->ctx);
+}
+
 /* --- the turn --- */
 
 int64_t
@@ -312,7 +333,7 @@ patience_ms(const struct reactor *r)
 {
 	int64_t next = wheel_next(&r->wheel), now;
 
-	if (anything_queued(r))
+	if (anything_queued(r) || !list_empty(&r->idle))
 		return 0;
 	if (next == INT64_MAX)
 		return -1;
@@ -357,7 +378,7 @@ wait_ready(struct reactor *r, bool *whole)
 		ready = sys.poll(r->fds, (nfds_t)n, patience_ms(r));
 	} else {
 		n = r->nactive;
-		ready = sys.poll(r->fds, (nfds_t)n, anything_queued(r) ? 0 : alone);
+		ready = sys.poll(r->fds, (nfds_t)n, patience_ms(r) == 0 ? 0 : alone);
 	}
 	if (ready >= 0)
 		return ready;
@@ -386,6 +407,8 @@ reactor_turn(struct reactor *r)
 	run_watches(r, ready);
 	if (whole)
 		run_timers(r);
+	if (ready == 0 && !anything_queued(r))
+		run_idle(r);
 	run_tasks(&r->tasks);
 	run_tasks(&r->last);
 	r->in_turn = false;

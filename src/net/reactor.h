@@ -1,6 +1,7 @@
 /*
  * reactor.h: one poll(2) a turn, then ready descriptors, then expired timers, then deferred tasks
- * in the order they were queued (a task queued by a task runs next turn), then the last tasks.
+ * in the order they were queued (a task queued by a task runs next turn), then the last tasks. A turn
+ * that finds none of these ready runs one idle task.
  *
  * Descriptors come before timers, so a reply that arrived in time is never a timeout. Inside any
  * callback any watch, timer or task may be added, changed or removed, one's own included. What has
@@ -70,6 +71,7 @@ void task_init(struct task *t, task_fn *fn, void *ctx);
 void task_queue(struct reactor *r, struct task *t); /* queued already: stays where it is */
 void task_queue_last(
     struct reactor *r, struct task *t); /* at the end of this turn, after all tasks */
+void task_queue_idle(struct reactor *r, struct task *t); /* when there is nothing else to do */
 void task_cancel(struct task *t);
 
 int64_t reactor_now(const struct reactor *r); /* this turn's time, ms */

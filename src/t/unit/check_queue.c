@@ -2,8 +2,10 @@
 #include <sys/stat.h>
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +181,14 @@ admit(void)
 	ck_assert_uint_eq(server->sessions, 0);
 }
 
+/* Bodies go when there is nothing else to do. */
+static void
+idle_turns(void)
+{
+	for (int i = 0; i < 100 && reactor_turn(r); i++)
+		;
+}
+
 START_TEST(delivered_and_gone)
 {
 	submit(NULL, "a@a.net", "b@a.net");
@@ -186,7 +196,7 @@ START_TEST(delivered_and_gone)
 	pass();
 	ck_assert_uint_eq(server->nmessages, 1);
 	ck_assert_uint_eq(testspool_count(sp), 0);
-	ck_assert(reactor_turn(r)); /* the body goes in a later turn than the control file */
+	idle_turns();
 	ck_assert(!has("msg", id, ""));
 	ck_assert_uint_eq(messages_counts(queue_messages(q))->sent, 2);
 }
@@ -615,7 +625,7 @@ deliver_over_slow_disk(unsigned n, unsigned unsynced_max)
 	sys.fsync = slow_sync;
 	sys.unlinkat = watched_unlink;
 	pass();
-	ck_assert(reactor_turn(r));
+	idle_turns();
 	sys.fsync = sys_libc.fsync;
 	sys.unlinkat = sys_libc.unlinkat;
 	ck_assert_uint_eq(server->nmessages, n);
@@ -637,6 +647,77 @@ START_TEST(a_shared_sync_is_not_put_off_for_ever)
 	deliver_over_slow_disk(40, 5);
 	ck_assert_uint_ge(syncs, 4);
 	ck_assert_uint_le(syncs, 20);
+}
+END_TEST
+
+static size_t
+bodies(void)
+{
+	DIR *dir = opendir(path_of("msg"));
+	struct dirent *e;
+	size_t n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while ((e = readdir(dir)) != NULL)
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static void
+always_busy(void *ctx, short events)
+{
+	(void)ctx;
+	(void)events;
+	vclock_advance(1);
+}
+
+/* Delivers three messages while there is always something to do. */
+static void
+deliver_without_a_pause(size_t bodies_max, size_t left)
+{
+	struct watch busy;
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	options.messages.bodies_max = bodies_max;
+	for (int i = 0; i < 3; i++)
+		submit(NULL, "a@a.net", NULL);
+	start_queue();
+	watch_init(&busy, always_busy, NULL);
+	watch_add(r, &busy, ends[0], POLLIN);
+	pass();
+	for (int i = 0; i < 10; i++)
+		ck_assert(reactor_turn(r));
+	ck_assert_uint_eq(server->nmessages, 3);
+	ck_assert_uint_eq(testspool_count(sp), 0);
+	ck_assert_uint_eq(bodies(), left);
+	watch_remove(r, &busy);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+START_TEST(bodies_wait_for_an_idle_moment)
+{
+	deliver_without_a_pause(0, 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert(reactor_turn(r));
+	ck_assert_uint_eq(bodies(), 0);
+}
+END_TEST
+
+START_TEST(but_not_too_many)
+{
+	deliver_without_a_pause(2, 2);
+}
+END_TEST
+
+START_TEST(bodies_go_at_the_latest_in_the_end)
+{
+	deliver_without_a_pause(0, 3);
+	queue_free(&q);
+	ck_assert_uint_eq(bodies(), 0);
 }
 END_TEST
 
@@ -802,6 +883,9 @@ suite_queue(void)
 	tcase_add_test(tc, a_scan_keeps_the_earliest);
 	tcase_add_test(tc, sleepers_are_left_alone_for_a_while);
 	tcase_add_test(tc, new_ones_among_sleepers);
+	tcase_add_test(tc, bodies_wait_for_an_idle_moment);
+	tcase_add_test(tc, but_not_too_many);
+	tcase_add_test(tc, bodies_go_at_the_latest_in_the_end);
 	tcase_add_test(tc, slow_syncs_are_shared);
 	tcase_add_test(tc, a_shared_sync_is_not_put_off_for_ever);
 	tcase_add_test(tc, each_control_file_is_read_once);

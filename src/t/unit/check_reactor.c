@@ -745,6 +745,40 @@ on_owned(void *ctx, short events)
 	task_queue(r, &o->task);
 }
 
+START_TEST(an_idle_task_waits_until_there_is_nothing_else)
+{
+	watch_add(r, &A->watch, A->fd, POLLIN);
+	poke(A);
+	task_queue_idle(r, &C->task);
+	for (int turn = 0; turn < 3; turn++)
+		reactor_turn(r);
+	ck_assert_str_eq(trail_taken(), "aaa");
+	watch_remove(r, &A->watch);
+	task_queue(r, &B->task);
+	reactor_turn(r);
+	ck_assert_str_eq(trail_taken(), "b");
+	timer_arm(r, &B->timer, reactor_now(r) + 1000); /* nobody waits for that meanwhile */
+	ck_assert(reactor_turn(r));
+	ck_assert_str_eq(trail_taken(), "c");
+	timer_disarm(r, &B->timer);
+	ck_assert(!reactor_turn(r));
+}
+END_TEST
+
+START_TEST(one_idle_task_a_turn)
+{
+	task_queue_idle(r, &A->task);
+	task_queue_idle(r, &B->task);
+	task_queue_idle(r, &C->task);
+	task_cancel(&B->task);
+	ck_assert(reactor_turn(r));
+	ck_assert_str_eq(trail_taken(), "a");
+	ck_assert(reactor_turn(r));
+	ck_assert_str_eq(trail_taken(), "c");
+	ck_assert(!reactor_turn(r));
+}
+END_TEST
+
 START_TEST(an_owner_is_freed_from_a_task_it_embeds)
 {
 	struct owned *o = calloc(1, sizeof(*o));
@@ -916,6 +950,8 @@ tcase_timers_and_tasks(void)
 	tcase_add_test(tc, a_last_task_queued_by_a_task_runs_this_turn);
 	tcase_add_test(tc, a_task_queued_again_stays_where_it_is);
 	tcase_add_test(tc, a_cancelled_task_does_not_run);
+	tcase_add_test(tc, an_idle_task_waits_until_there_is_nothing_else);
+	tcase_add_test(tc, one_idle_task_a_turn);
 	tcase_add_test(tc, an_owner_is_freed_from_a_task_it_embeds);
 	return tc;
 }
