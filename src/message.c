@@ -408,7 +408,9 @@ bool
 messages_full(struct messages *ms)
 {
 	ms->full = !spool_ballast_ok(ms->spool);
-	if (ms->full && ms->nbodies > 0)
-		task_queue(ms->reactor, &ms->stages);
+	if (ms->full && ms->nbodies > 0) {
+		messages_remove_bodies(ms, 0, 0);
+		ms->full = !spool_ballast_ok(ms->spool);
+	}
 	return ms->full;
 }

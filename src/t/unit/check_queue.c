@@ -713,6 +713,26 @@ START_TEST(but_not_too_many)
 }
 END_TEST
 
+static ssize_t
+write_when_bodies_are_gone(int fd, const void *data, size_t n)
+{
+	if (bodies() == 0)
+		return sys_libc.write(fd, data, n);
+	errno = ENOSPC;
+	return -1;
+}
+
+START_TEST(bodies_make_room_on_a_full_disk)
+{
+	deliver_without_a_pause(0, 3);
+	unlink(path_of("ballast"));
+	sys.write = write_when_bodies_are_gone;
+	ck_assert(!messages_full(queue_messages(q)));
+	sys.write = sys_libc.write;
+	ck_assert_uint_eq(bodies(), 0);
+}
+END_TEST
+
 START_TEST(bodies_go_at_the_latest_in_the_end)
 {
 	deliver_without_a_pause(0, 3);
@@ -885,6 +905,7 @@ suite_queue(void)
 	tcase_add_test(tc, new_ones_among_sleepers);
 	tcase_add_test(tc, bodies_wait_for_an_idle_moment);
 	tcase_add_test(tc, but_not_too_many);
+	tcase_add_test(tc, bodies_make_room_on_a_full_disk);
 	tcase_add_test(tc, bodies_go_at_the_latest_in_the_end);
 	tcase_add_test(tc, slow_syncs_are_shared);
 	tcase_add_test(tc, a_shared_sync_is_not_put_off_for_ever);
