@@ -4,6 +4,7 @@
 #include "deliver.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ find_home(struct config *c)
 /* --- what has just been submitted --------------------------------------------------------- */
 
 static int
-run_one(struct program *p, const char *id)
+run_one(struct program *p, const char *id, int orders)
 {
 	struct runner_options o = {
 	    .kind = RUNNER_ONE,
@@ -51,6 +52,7 @@ run_one(struct program *p, const char *id)
 	    .config = &p->config,
 	    .id = id,
 	    .lock = -1,
+	    .orders = orders,
 	};
 
 	find_home(&p->config);
@@ -60,7 +62,7 @@ run_one(struct program *p, const char *id)
 void
 deliver_one(struct program *p, const char *id)
 {
-	(void)run_one(p, id);
+	(void)run_one(p, id, 0);
 }
 
 static void
@@ -87,6 +89,17 @@ deliver_in_background(struct program *p, long long uid)
 	background_deliver(p->spool, uid, run_user, p);
 }
 
+/* A signal for all processes of ours is one order, and comes by the submitter. */
+static int
+obey(struct program *p)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	(void)fcntl(p->options.fd, F_SETFD, FD_CLOEXEC);
+	return run_one(p, p->options.id, p->options.fd);
+}
+
 /*
  * For a submitter that is another process (front.c): what deliver_one() and deliver_in_background() do.
  * With his mail comes run/UID, locked before we were started, so that nobody else begins meanwhile.
@@ -104,10 +117,10 @@ run_submitted(struct program *p)
 	privilege_called_by((uid_t)o->uid);
 	if (o->id != NULL)
 		return envelope_id_ok(o->id)
-			   ? run_one(p, o->id)
+			   ? obey(p)
 			   : program_complain(EX_USAGE, "--deliver: no such message");
 	snprintf(name, sizeof(name), "%lld", o->uid);
-	if ((lock = spool_runner_adopt(p->spool, name, o->lock)) >= 0)
+	if ((lock = spool_runner_adopt(p->spool, name, o->fd)) >= 0)
 		run_user(p, o->uid, lock);
 	else
 		spool_wake(p->spool); /* whoever has it delivers for us */

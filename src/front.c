@@ -97,19 +97,21 @@ exec_whole(const struct options *o, char *what)
 
 static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP};
 enum { NSIGNALS = sizeof(passed_on) / sizeof(passed_on[0]) };
-static pid_t child;
+static int orders[2];
 
 static void
 pass_on(int sig)
 {
 	int saved = errno;
+	char c = (char)sig;
 
-	kill(child, sig);
+	if (write(orders[1], &c, 1) < 0)
+		errno = saved; /* it has ended, or is full of signals not yet seen */
 	errno = saved;
 }
 
 static void
-wait_for_child(void)
+wait_for_child(pid_t child)
 {
 	struct sigaction sa;
 
@@ -122,27 +124,42 @@ wait_for_child(void)
 		;
 }
 
+static bool
+make_orders(void)
+{
+	if (pipe(orders) != 0)
+		return false;
+	fcntl(orders[0], F_SETFL, O_NONBLOCK);
+	fcntl(orders[1], F_SETFL, O_NONBLOCK);
+	fcntl(orders[1], F_SETFD, FD_CLOEXEC);
+	return true;
+}
+
 /*
- * Signals come to us, who pass them on: a terminal would send them to both, and two mean more than one.
- * So the child leaves our session. What its end was is nothing that our caller has asked for.
+ * Signals come to us, who pass them on by a pipe: a terminal, or whoever stops a service, would send them to
+ * both of us, and two mean more than one. So the child leaves our session, too. What its end was is nothing
+ * that our caller has asked for.
  */
 void
 deliver_one(struct program *p, const char *id)
 {
-	char what[sizeof("--deliver=4294967295:") + ENVELOPE_ID_MAX];
+	char what[sizeof("--deliver=4294967295:2147483647:") + ENVELOPE_ID_MAX];
+	pid_t child = -1;
 
-	snprintf(what, sizeof(what), "--deliver=%lld:%s", (long long)privilege_caller(), id);
 	fflush(stdout);
 	fflush(stderr);
-	if ((child = fork()) == 0) {
+	if (make_orders() && (child = fork()) == 0) {
 		setsid();
+		snprintf(what, sizeof(what), "--deliver=%lld:%d:%s", (long long)privilege_caller(),
+		    orders[0], id);
 		exec_whole(&p->options, what);
 		_exit(EX_OSFILE);
 	}
 	if (child == -1)
-		log_warn("fork: %s; the message waits for a queue run", strerror(errno));
+		log_warn("cannot start another process: %s; the message waits for a queue run",
+		    strerror(errno));
 	else
-		wait_for_child();
+		wait_for_child(child);
 }
 
 /* --- in the background -------------------------------------------------------------------- */

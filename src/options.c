@@ -376,22 +376,24 @@ parse_letters(struct parse *p, int argc, char **argv, int *i)
 	return true;
 }
 
-/* --deliver=UID:ID, --deliver-for=UID:LOCK: for whom, and what. For ourselves, and for no one else. */
+/* --deliver=UID:ORDERS:ID, --deliver-for=UID:LOCK: for whom, with which descriptor, and what. For ourselves,
+ * and for no one else. */
 static bool
 take_deliver(struct parse *p, const char *arg)
 {
 	bool one = str_starts(arg, "=");
-	size_t n = strcspn(arg, ":"), skip = strlen(one ? "=" : "-for=");
-	uint64_t uid = 0, lock = 0;
+	size_t skip = strlen(one ? "=" : "-for="), n = strcspn(arg, ":");
+	const char *second = arg + n + (arg[n] == ':' ? 1 : 0);
+	size_t m = strcspn(second, ":");
+	uint64_t uid = 0, fd = 0;
 
 	p->o->mode = MODE_DELIVER;
-	if ((!one && !str_starts(arg, "-for=")) || arg[n] == '\0' ||
-	    !str_u64n(arg + skip, n - skip, UINT32_MAX, &uid) ||
-	    (!one && !str_u64(arg + n + 1, INT_MAX, &lock)))
+	if ((!one && !str_starts(arg, "-for=")) || (second[m] == ':') != one ||
+	    !str_u64n(arg + skip, n - skip, UINT32_MAX, &uid) || !str_u64n(second, m, INT_MAX, &fd))
 		return usage(p, "--deliver%s: what is to be delivered?", arg);
-	p->o->id = one ? arg + n + 1 : NULL;
+	p->o->id = one ? second + m + 1 : NULL;
 	p->o->uid = (long long)uid;
-	p->o->lock = (int)lock;
+	p->o->fd = (int)fd;
 	return true;
 }
 

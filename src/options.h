@@ -43,7 +43,7 @@ struct options { /* points into argv */
 	enum delivery delivery;
 	const char *id; /* DELIVER: one message; NULL: all of uid's */
 	long long uid; /* ... who submits */
-	int lock; /* ... a descriptor: run/UID, locked */
+	int fd; /* ... run/UID, locked; for one message where signals are passed on, as runner.h's orders */
 	int64_t interval_s; /* -q5m; 0: one pass */
 	struct queue_filter *filters;
 	size_t nfilters;

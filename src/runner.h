@@ -30,7 +30,7 @@ struct runner_options {
 	const struct queue_filter *filters; /* PASS */
 	size_t nfilters;
 	bool progress; /* a line for people, on standard error */
-	int orders; /* RESIDENT: a pipe that brings signals (keeper.h); 0: they come themselves */
+	int orders; /* RESIDENT, ONE: a pipe that brings signals (keeper.h); 0: they come themselves */
 };
 
 enum { RUNNER_RELOAD = 100 }; /* none of sysexits(3), and fit for an exit status */

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -143,7 +144,7 @@ START_TEST(other_queue_runs_are_refused)
 {
 	static const char *const runs[][3] = {{"-qRsecret"}, {"-qSann"}, {"-qI1"}, {"-q!Inone"},
 	    {"-q5m"}, {"-qp"}, {"-bd"}, {"-v", "-q"}, {"-bv", "-v", "x@secret.example"},
-	    {"--deliver=0:1"}, {"--deliver-for=64002:9"}, {"--deliver-for=64003:9"}};
+	    {"--deliver=0:9:1"}, {"--deliver-for=64002:9"}, {"--deliver-for=64003:9"}};
 	const char *const *run = runs[_i];
 	int listener = relay("");
 
@@ -373,6 +374,45 @@ START_TEST(stopped_run_of_one_delays_nobody_else)
 }
 END_TEST
 
+/* Or has ended. */
+static bool
+waits_again(pid_t pid)
+{
+	return strtoul(status_of(pid, "ShdPnd"), NULL, 16) == 0 &&
+	       strchr("SZ", status_of(pid, "State")[0]) != NULL;
+}
+
+/* As a service manager stops a service: not a second signal, after which the letter would come twice. */
+START_TEST(one_stop_for_all_processes)
+{
+	int a, b, la = server_listen(&a), lb = server_listen(&b), past_dot, other;
+	static struct child c;
+	pid_t pids[8];
+	size_t n;
+
+	kit_configure(
+	    "route a.example smtp://[127.0.0.1]:%d\nroute b.example smtp://[127.0.0.1]:%d", a, b);
+	start(&c, as_ann, "sendmail", "-odi", "x@a.example", "x@b.example", NULL);
+	child_feed(&c, HELLO);
+	child_end_of_input(&c);
+	past_dot = server_accept(la);
+	server_greet(past_dot);
+	server_envelope(past_dot);
+	other = server_accept(lb);
+	n = processes_of(OWNER, pids, 8); /* the front comes first, and passes it on */
+	for (size_t i = 0; i < n; i++)
+		kill(pids[i], SIGTERM);
+	for (size_t i = 0; i < n; i++)
+		WAIT_FOR(waits_again(pids[i]));
+	server_hear_end(other);
+	server_say(past_dot, "250 2.0.0 taken");
+	ck_assert_int_eq(child_end(&c), 0);
+	server_hear_end(past_dot);
+	ck_assert_uint_eq(count_text(kit.log, "status=sent"), 1);
+	ck_assert_uint_eq(count_text(kit.log, "duplicate"), 0);
+}
+END_TEST
+
 /* --- the suite ---------------------------------------------------------------------------- */
 
 Suite *
@@ -380,7 +420,7 @@ suite_strangers(void)
 {
 	const TTest *const tests[] = {mailq_shows_own_mail_alone, queue_run_sends_own_mail_alone,
 	    submission_cannot_be_touched, background_child_cannot_be_touched,
-	    stopped_run_of_one_delays_nobody_else};
+	    stopped_run_of_one_delays_nobody_else, one_stop_for_all_processes};
 	Suite *s = users_suite("strangers", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, nobody_reads_or_changes_the_spool, 2);

@@ -341,25 +341,28 @@ START_TEST(deliveries_for_another_process)
 {
 	static const char *const wrong[] = {"sortie --deliver",
 	    "sortie --deliver=", "sortie --deliver=6b0587e140179q8p584h",
-	    "sortie --deliver=-1:6b0587e140179q8p584h", "sortie --deliver=:6b0587e140179q8p584h",
+	    "sortie --deliver=1000:6b0587e140179q8p584h",
+	    "sortie --deliver=-1:7:6b0587e140179q8p584h",
+	    "sortie --deliver=1000::6b0587e140179q8p584h",
 	    "sortie --deliver-for=", "sortie --deliver-for=1000",
 	    "sortie --deliver-for=1000:", "sortie --deliver-for=:7", "sortie --deliver-for=-1:7",
 	    "sortie --deliver-for=1000:7x", "sortie --deliver-for=4294967296:7",
 	    "sortie --deliver-for=1000:2147483648", "sortie --deliver-form=1:2"};
 
-	ok("sortie --deliver=1000:6b0587e140179q8p584h -v -d -C conf");
+	ok("sortie --deliver=1000:7:6b0587e140179q8p584h -v -d -C conf");
 	ck_assert_int_eq(o.mode, MODE_DELIVER);
 	ck_assert_int_eq(o.uid, 1000);
+	ck_assert_int_eq(o.fd, 7);
 	ck_assert_str_eq(o.id, "6b0587e140179q8p584h");
 	ck_assert(o.verbose && o.as_caller);
 	ok("sortie --deliver-for=1000:7");
 	ck_assert_int_eq(o.mode, MODE_DELIVER);
 	ck_assert_ptr_null(o.id);
 	ck_assert_int_eq(o.uid, 1000);
-	ck_assert_int_eq(o.lock, 7);
+	ck_assert_int_eq(o.fd, 7);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		refused(wrong[i], "what is to be delivered?");
-	refused("sortie -q --deliver=1000:6b0587e140179q8p584h", "-q does not go together");
+	refused("sortie -q --deliver=1000:7:6b0587e140179q8p584h", "-q does not go together");
 }
 END_TEST
 
