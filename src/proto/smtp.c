@@ -399,8 +399,7 @@ on_421(struct smtp *s)
 	list_each (pos, &s->transactions) {
 		struct smtp_transaction *t = list_item(pos, struct smtp_transaction, link);
 
-		if (t != half)
-			t->dot_written = false;
+		t->dot_written = t->dot_written && t == half;
 	}
 	smtp_tls_lost(s);
 	return smtp_hang_up(s, &v, SMTP_LEFT);
