@@ -32,9 +32,9 @@ BUDGET=${BUDGET:-1560}
 STEP_LIMIT=120 RUN_LIMIT=90
 export BUDGET STEP_LIMIT RUN_LIMIT
 
-every='floor floor-bare floor-message sortie postfix dma sendmail opensmtpd opensmtpd-nodelay exim
+every='floor floor-bare floor-message sortie sortie-static postfix dma sendmail opensmtpd opensmtpd-nodelay exim
 	nullmailer msmtp'
-unprivileged='floor floor-bare floor-message sortie'
+unprivileged='floor floor-bare floor-message sortie sortie-static'
 
 usage() {
 	sed -n 's/^#	run.sh/usage: run.sh/p' "$0" >&2
@@ -63,6 +63,7 @@ tools() {
 	command -v openssl > /dev/null || set -- "$@" openssl
 	command -v strace > /dev/null || set -- "$@" strace
 	command -v ip > /dev/null || set -- "$@" iproute2
+	command -v musl-gcc > /dev/null || set -- "$@" musl-tools
 	[ $# = 0 ] && return
 	[ "$(id -u)" = 0 ] && command -v apt-get > /dev/null && say "installing $*" &&
 		apt-get -qq update > /dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq -y \

@@ -1,9 +1,11 @@
 # sortie.sh: the program of this tree. fill.c fills its spool, by the code that takes mail in, but for
-# the syncs. Logs to syslog(3), as the others do.
+# the syncs. Logs to syslog(3), as the others do. sortie-static: with the front that `make static-front`
+# makes, for submission.
 
 peer_install()
 {
-	:
+	[ -z "$VARIANT" ] || [ -x "$BUILD/static/sendmail" ] ||
+		make -s -C "$ROOT" BUILD="${BUILD#"$ROOT"/}" static-front
 }
 
 peer_version()
@@ -13,8 +15,10 @@ peer_version()
 
 peer_can()
 {
-	case $1 in
-	size) command -v strip >/dev/null ;;
+	case $VARIANT.$1 in
+	.size) command -v strip >/dev/null ;;
+	static.h*) ;;
+	static.*) return 1 ;;
 	esac
 }
 
@@ -108,7 +112,9 @@ peer_submit()
 # What is installed as sendmail.
 sortie_front()
 {
-	if [ -x "$BUILD/sendmail" ]; then echo "$BUILD/sendmail"; else echo "$BUILD/sortie"; fi
+	if [ -n "$VARIANT" ]; then
+		echo "$BUILD/$VARIANT/sendmail"
+	elif [ -x "$BUILD/sendmail" ]; then echo "$BUILD/sendmail"; else echo "$BUILD/sortie"; fi
 }
 
 peer_submitted()
