@@ -50,10 +50,18 @@ wait_for() { # file, whose
 	done
 }
 
+# The kernel's latency, half of it each way, where the network is ours and the kernel can; true: it does.
+delay_network() {
+	[ "$PRIVATE" = yes ] && command -v tc > /dev/null || return 1
+	tc qdisc del dev lo root 2> /dev/null # one that was killed may have left it
+	[ "$LATENCY" != 0 ] && tc qdisc replace dev lo root netem delay $((LATENCY / 2))ms limit 100000 2> /dev/null &&
+		delayed=yes
+}
+
 start_sink() {
 	set -- --port "$SINK_PORT" --port-file "$PORT_FILE" --count "$COUNT"
 	[ "$ROUTE" = relay ] || set -- "$@" --addresses "$addresses"
-	[ "$LATENCY" = 0 ] || set -- "$@" --latency "$LATENCY"
+	delay_network || [ "$LATENCY" = 0 ] || set -- "$@" --latency "$LATENCY"
 	[ "$TLS" = 0 ] || set -- "$@" --tls "$CERTS/server.pem"
 	# shellcheck disable=SC2086
 	"$BUILD/sink" "$@" $SINK_OPTIONS > "$SIDE/sink.out" 2>&1 &
@@ -145,6 +153,7 @@ report() {
 	read_count
 	[ "$peak" = 0 ] || extra="${extra:+$extra;}peak=$peak"
 	[ "$resumed" = 0 ] || extra="${extra:+$extra;}resumed=$resumed"
+	[ -z "$delayed" ] || extra="${extra:+$extra;}netem=1"
 	[ -z "${first:-}" ] || extra="${extra:+$extra;}first_mail_ms=$(awk "BEGIN { print $first * 1000 }")"
 	line "$messages" "$wall" "$user" "$sys" "$maxrss" "$pss" "$processes" "$connections" \
 		"$handshakes" "${extra:--}"
@@ -176,7 +185,12 @@ main() {
 	step peer_stop
 }
 
-others=
-trap '[ -z "$others" ] || kill $others 2> /dev/null' EXIT
+finish() {
+	[ -z "$others" ] || kill $others 2> /dev/null
+	[ -z "$delayed" ] || tc qdisc del dev lo root
+}
+
+others='' delayed=''
+trap finish EXIT
 trap 'exit 130' HUP INT TERM
 main 2> "$LOG" < /dev/null
