@@ -352,16 +352,16 @@ run_queue(void)
 }
 
 /*
- * Many messages over few connections; those that come later take up the sessions of the first, and
- * those of the next run sessions of this one, from the spool. So few that there is a ticket for each,
- * whatever comes first: two connections are made at once, and more when these have brought theirs.
+ * Many messages over few connections; those of the next run take up sessions of this one, from the
+ * spool. How many depends on what comes first: a ticket is good for one connection, and more of these
+ * are made as soon as the first are greeted, which may be before their tickets have come.
  */
 START_TEST(later_connections_shake_hands_in_short)
 {
 	enum { MESSAGES = 200, FIRST = 4 };
 	struct table t = {.rows = {"good"}, .n = 1};
 	char full[40];
-	size_t first, resumed;
+	size_t first, second, resumed;
 
 	begin(&t);
 	kit_configure("relay smtp://mx.example.org:%d\nhosts %s/hosts\nca %s/ca.pem\n"
@@ -376,10 +376,11 @@ START_TEST(later_connections_shake_hands_in_short)
 	run_queue();
 	resumed = count_text(kit.log, "resumed");
 	ck_assert_uint_ge(resumed, 1);
-	ck_assert_uint_eq(count_text(kit.log, "TLS connection established"), resumed);
+	second = count_text(kit.log, "TLS connection established") - resumed;
+	ck_assert_uint_le(second + resumed, FIRST);
 
 	whole_stop(t.sink); /* it has seen the same */
-	snprintf(full, sizeof(full), "full %zu\n", first);
+	snprintf(full, sizeof(full), "full %zu\n", first + second);
 	ck_assert_uint_eq(count_text(t.output, full), 1);
 	ck_assert_uint_eq(count_text(t.output, "messages 400\n"), 1);
 }
