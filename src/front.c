@@ -107,7 +107,6 @@ pass_on(int sig)
 
 	if (write(orders[1], &c, 1) < 0)
 		errno = saved; /* it has ended, or is full of signals not yet seen */
-	errno = saved;
 }
 
 static void

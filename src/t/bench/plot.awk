@@ -6,20 +6,6 @@
 # greatest. One axis for all panels, from 0, or logarithmic where the bars differ too much for that.
 # Nothing is written when nothing of it was measured.
 
-FILENAME != last_file {
-	last_file = FILENAME
-	nfile++
-}
-
-/^#/ || /^[ \t]*$/ {
-	next
-}
-
-nfile == 1 {
-	read_workload($0)
-	next
-}
-
 nfile == 2 {
 	split($0, f, /[ \t]*\|[ \t]*/)
 	if (f[1] == plot) {
@@ -29,10 +15,6 @@ nfile == 2 {
 		npanels = split(f[5], panels, /[ \t]+/)
 	}
 	next
-}
-
-{
-	read_run($0)
 }
 
 END {

@@ -6,27 +6,9 @@
 # then what failed. A ratio is one of medians; its spread is that of the ratios of the single repetitions, each
 # of which ran the programs one after another.
 
-FILENAME != last_file {
-	last_file = FILENAME
-	nfile++
-}
-
-/^#/ || /^[ \t]*$/ {
-	next
-}
-
-nfile == 1 {
-	read_workload($0)
-	next
-}
-
 nfile == 2 {
 	goals[++ngoals] = $0
 	next
-}
-
-{
-	read_run($0)
 }
 
 END {

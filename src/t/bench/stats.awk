@@ -1,4 +1,5 @@
-# What report.awk and plot.awk share: reads workloads.txt and raw.tsv, and answers for medians.
+# What report.awk and plot.awk share: reads workloads.txt, the first file, and raw.tsv, the third, and
+# answers for medians. The second is theirs.
 #
 # raw.tsv has a line for each run: workload, program, repetition, messages, wall s, user s, sys s,
 # largest process KiB, peak PSS KiB, processes, connections, handshakes, extra (k=v;k=v), with tabs
@@ -6,6 +7,25 @@
 #
 # Metrics: rate (messages/s), wall (s), cpu (ms a message), rss and pss (MiB), processes, connections,
 # handshakes, rounds (round trips a message and connection, from the first MAIL on), and every k of the extra column.
+
+FILENAME != last_file {
+	last_file = FILENAME
+	nfile++
+}
+
+/^#/ || /^[ \t]*$/ {
+	next
+}
+
+nfile == 1 {
+	read_workload($0)
+	next
+}
+
+nfile == 3 {
+	read_run($0)
+	next
+}
 
 # workloads.txt: see there.
 function read_workload(line,    f, w, i)
