@@ -47,7 +47,7 @@ PROTO = src/proto/smtp.c src/proto/smtp_patience.c src/proto/smtp_caller.c src/p
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c \
 	src/dns/resolvconf_file.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
-	src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
+	src/spool/runners.c src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/log.c \
@@ -123,7 +123,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	ORACLE src/t/lib/smtp_oracle.c src/t/lib/smtp_wire.c \
 	DEMO src/t/demo/world.c SINK src/t/bench/sink.c src/t/bench/sink_smtp.c src/t/bench/sink_tls.c \
 	src/t/bench/sink_client.c src/t/bench/sink_grey.c NSFAKE src/t/bench/nsfake.c \
-	FLOOR src/t/bench/floor.c FILL src/t/bench/fill.c \
+	FLOOR src/t/bench/floor.c FILL src/t/bench/fill.c BS src/t/bench/bs.c \
 	MEASURE src/t/bench/measure.c src/t/bench/procs.c \
 	KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_front.c \
@@ -190,7 +190,7 @@ check:
 
 # Builds all of them and runs none.
 tests: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink \
-	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/floor $(BUILD)/fill $(BUILD)/world $(BUILD)/ports \
+	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/floor $(BUILD)/fill $(BUILD)/bs $(BUILD)/world $(BUILD)/ports \
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
@@ -281,7 +281,7 @@ bench:
 	@BUILD=$(BUILD) sh src/t/bench/run.sh $(BENCHFLAGS)
 
 bench-programs: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake $(BUILD)/floor $(BUILD)/fill \
-	$(BUILD)/slowsync.so $(BUILD)/measure $(BUILD)/sendmail
+	$(BUILD)/bs $(BUILD)/slowsync.so $(BUILD)/measure $(BUILD)/sendmail
 
 # The benchmark's tables, from figures that were made up.
 tables:
@@ -290,10 +290,11 @@ tables:
 # What the benchmark measures with, which is for Linux.
 MEASURE != [ `uname` != Linux ] || echo $(BUILD)/measure
 OTHER_SIDE != [ `uname` != Linux ] || echo $(BUILD)/sortie $(BUILD)/sink $(BUILD)/nsfake \
-	$(BUILD)/floor $(BUILD)/fill
+	$(BUILD)/floor $(BUILD)/fill $(BUILD)/bs
 figures: $(MEASURE) $(OTHER_SIDE)
 	@[ -z "$(MEASURE)" ] || sh src/t/bench/measure_test.sh $(MEASURE)
 	@[ -z "$(OTHER_SIDE)" ] || sh src/t/bench/sink_test.sh $(BUILD)
+	@[ -z "$(OTHER_SIDE)" ] || sh src/t/bench/bs_test.sh $(BUILD)/bs
 
 WHOLE = $(BUILD)/t/lib/whole.o $(BUILD)/libsortie.a
 TLSKIT = $(BUILD)/t/lib/certs.o $(BUILD)/t/lib/tls_server.o
@@ -306,6 +307,9 @@ $(BUILD)/floor: $(OBJ_FLOOR) $(BUILD)/libsortie.a
 
 $(BUILD)/fill: $(OBJ_FILL) $(BUILD)/libsortie.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_FILL) $(BUILD)/libsortie.a $(LIBS)
+
+$(BUILD)/bs: $(OBJ_BS) $(BUILD)/libsortie.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_BS) $(BUILD)/libsortie.a $(LIBS)
 
 $(BUILD)/slowsync.so: src/t/bench/slowsync.c
 	$(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -o $@ src/t/bench/slowsync.c
