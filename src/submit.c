@@ -74,6 +74,13 @@ refuse(struct submission *s, int rc, const char *fmt, ...)
 	return false;
 }
 
+/* RFC 3463 3.4: the mail system is full. */
+static const char *
+full_status(int error)
+{
+	return error == ENOSPC || error == EDQUOT ? " (4.3.1)" : "";
+}
+
 /* What may pass by itself is worth another try. */
 static bool
 refuse_system(struct submission *s, const char *doing, int error)
@@ -82,7 +89,8 @@ refuse_system(struct submission *s, const char *doing, int error)
 			error == ENOMEM || error == EINTR ||
 			error == EFBIG; /* the caller's limit on file sizes */
 
-	return refuse(s, may_pass ? EX_TEMPFAIL : EX_IOERR, "%s: %s", doing, strerror(error));
+	return refuse(s, may_pass ? EX_TEMPFAIL : EX_IOERR, "%s: %s%s", doing, strerror(error),
+	    full_status(error));
 }
 
 /* --- the envelope --- */
@@ -189,7 +197,8 @@ begin_draft(struct submission *s)
 		return refuse(s, EX_NOINPUT, "reading the message: %s", strerror(errno));
 	if (draft_open(s->sp, &s->draft) == -1)
 		return refuse(s, errno == EACCES || errno == EROFS ? EX_CANTCREAT : EX_TEMPFAIL,
-		    "making a file in %s: %s", spool_path(s->sp), strerror(errno));
+		    "making a file in %s: %s%s", spool_path(s->sp), strerror(errno),
+		    full_status(errno));
 	(void)str_copy(s->e.id, sizeof(s->e.id), s->draft.id);
 	(void)str_copy(s->e.msgid, sizeof(s->e.msgid), s->draft.id);
 	submit_body_init(&s->body, s->draft.fd, s->o->max_size);
@@ -206,8 +215,12 @@ add_received(struct submission *s)
 	const char *rcpt = s->e.nrcpts == 1 ? s->e.rcpts[0].address : "";
 	char date[64];
 
-	buf_addf(&s->header, "Received: by %s (sortie, from userid %lld)\r\n\tid %s", s->host,
-	    s->o->uid, s->draft.id);
+	if (s->o->from != NULL)
+		buf_addf(&s->header, "Received: from %s\r\n\tby %s (sortie) with %s\r\n\tid %s",
+		    s->o->from, s->host, s->o->with, s->draft.id);
+	else
+		buf_addf(&s->header, "Received: by %s (sortie, from userid %lld)\r\n\tid %s",
+		    s->host, s->o->uid, s->draft.id);
 	if (rcpt[0] != '\0' && strlen(rcpt) <= FOR_MAX)
 		buf_addf(&s->header, "\r\n\tfor <%s>", rcpt);
 	buf_addf(&s->header, "; %s\r\n", clock_rfc5322(s->now, date, sizeof(date)));
@@ -346,13 +359,24 @@ read_some(struct submission *s)
 	return n;
 }
 
+static ssize_t
+read_from_caller(struct submission *s)
+{
+	ssize_t n = s->o->read(s->o->read_ctx, s->input, sizeof(s->input));
+
+	if (n == -1)
+		refuse(s, EX_TEMPFAIL, "the message has no end; nothing was queued");
+	return n;
+}
+
 static bool
 read_message(struct submission *s)
 {
+	ssize_t (*more)(struct submission *) = s->o->read != NULL ? read_from_caller : read_some;
 	struct submit_intake *in = &s->intake;
 	ssize_t n = 0;
 
-	while (!in->ended && !in->stopped && (n = read_some(s)) > 0)
+	while (!in->ended && !in->stopped && (n = more(s)) > 0)
 		submit_intake_feed(in, s->input, (size_t)n);
 	if (s->rc == 0 && !in->stopped && n >= 0)
 		submit_intake_end(in);

@@ -4,12 +4,17 @@
 #ifndef SUBMIT_H
 #define SUBMIT_H
 
+#include <sys/types.h>
+
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "spool/spool.h"
+
+/* More of the message: as read(2), but it waits, and -1 means that there is none, whatever the reason. */
+typedef ssize_t submit_read_fn(void *ctx, char *buf, size_t n);
 
 struct submit_options {
 	const char *hostname; /* FQDN or NULL: the Message-ID and Received then use "localhost" */
@@ -25,6 +30,9 @@ struct submit_options {
 	const char *source; /* source_room: what called us, "" unknown */
 	uint64_t max_size; /* 0: none */
 	int input; /* descriptor to read, 0 */
+	submit_read_fn *read; /* reads instead, if not NULL */
+	void *read_ctx;
+	const char *from, *with; /* Received's words for one that came by SMTP; NULL: it did not */
 };
 
 /*
