@@ -87,12 +87,12 @@ str_copy(char *dst, size_t size, const char *src)
  * RFC 3629 section 4:
  *   UTF8-octets = *( UTF8-char )      UTF8-char = 1 to 4 octets, shortest form only,
  *   no surrogates (D800-DFFF), nothing above 10FFFF.
- * Returns the length of the character at s and its number, or 0 when the bytes are not one.
  */
-static size_t
-utf8_decode(const unsigned char *s, size_t n, uint32_t *out)
+size_t
+str_char(const char *text, size_t n, uint32_t *out)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	const unsigned char *s = (const unsigned char *)text;
 	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
 	uint32_t cp;
 
@@ -110,9 +110,8 @@ utf8_decode(const unsigned char *s, size_t n, uint32_t *out)
 	return len;
 }
 
-/* What a terminal or a log viewer shows as itself and does not obey. */
-static bool
-printable(uint32_t cp)
+bool
+str_printable(uint32_t cp)
 {
 	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
 		return false; /* C0, DEL, C1 */
@@ -128,9 +127,9 @@ static size_t
 next_char(const char *s, size_t n, bool *ok)
 {
 	uint32_t cp = 0;
-	size_t len = utf8_decode((const unsigned char *)s, n, &cp);
+	size_t len = str_char(s, n, &cp);
 
-	*ok = len > 0 && printable(cp);
+	*ok = len > 0 && str_printable(cp);
 	return len > 0 ? len : 1;
 }
 

@@ -23,6 +23,12 @@ bool str_has_i(const char *s, const char *part); /* part occurs in s, in any cas
  */
 bool str_copy(char *dst, size_t size, const char *src);
 
+/* The UTF-8 character (RFC 3629) at s, of which n > 0 bytes are there: its length and its number; 0 when
+ * the bytes are not one. */
+size_t str_char(const char *s, size_t n, uint32_t *cp);
+/* What a terminal or a log viewer shows as itself and does not obey. */
+bool str_printable(uint32_t cp);
+
 /*
  * Makes a foreign text safe for spool, log, terminal and report: printable UTF-8 stays, every run
  * of CR and LF becomes one space, every other control character, C1 control, bidirectional control,

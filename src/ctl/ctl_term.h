@@ -1,0 +1,61 @@
+/*
+ * ctl_term.h: text for people: what a terminal can show, tables that fit it.
+ */
+#ifndef CTL_CTL_TERM_H
+#define CTL_CTL_TERM_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "ctl/ctl.h"
+
+/* Fills in tty, colours, utf8 and width; before the environment is cleaned. */
+void term_init(struct ctl *c);
+
+enum term_colour { TERM_PLAIN, TERM_BOLD, TERM_DIM, TERM_RED, TERM_GREEN, TERM_YELLOW };
+/* What begins and ends it; "" without colours. */
+const char *term_begin(const struct ctl *c, enum term_colour colour);
+const char *term_end(const struct ctl *c, enum term_colour colour);
+
+/*
+ * Adds text (up to its NUL) without anything that a terminal obeys, newlines included: by str_clean()'s rule,
+ * and on a terminal without UTF-8 what is not ASCII becomes '?'. At most `columns` columns (0: any
+ * number); what is cut ends in an ellipsis. Returns how many columns it takes.
+ */
+size_t term_clean(const struct ctl *c, struct buf *out, const char *text, size_t columns);
+/* The same to c->out, uncut. */
+void term_print(const struct ctl *c, const char *text);
+
+/* "4.6K": at most five columns. Returns dst. */
+const char *term_size(uint64_t bytes, char dst[16]);
+
+/* --- tables: a header, then rows as they come; nothing is kept --- */
+
+struct table_column {
+	const char *head;
+	unsigned width; /* of its cells; where it may grow, the least */
+	unsigned share; /* of what the terminal has left; 0: it does not grow */
+	bool right; /* aligned */
+	bool whole; /* never cut: an id that is to be copied */
+	unsigned wide; /* left out on terminals narrower than this */
+};
+
+enum { TABLE_COLUMNS_MAX = 24 };
+
+struct table {
+	const struct ctl *c;
+	const struct table_column *columns;
+	size_t n;
+	unsigned width[TABLE_COLUMNS_MAX]; /* 0: left out */
+	struct buf line;
+	bool begun;
+};
+
+/* Columns stand two blanks apart. On a terminal no line is wider than it; elsewhere nothing is cut. */
+void table_init(struct table *t, const struct ctl *c, const struct table_column *columns, size_t n);
+void table_free(struct table *t);
+/* A cell a column; NULL is empty. The header comes before the first row. */
+void table_row(struct table *t, enum term_colour colour, const char *const cells[]);
+
+#endif
