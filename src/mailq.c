@@ -49,21 +49,6 @@ date_column(int64_t at, char dst[32])
 		snprintf(dst, 32, "%.3s %.3s %.2s %.8s", rfc, rfc + 8, rfc + 5, rfc + 17);
 }
 
-/*
- * Whether a runner has it now. The only way to know is to try the lock, so it is held for a moment;
- * a runner that asks in that moment leaves the message for its next pass.
- */
-static bool
-is_active(struct spool *sp, const char *id)
-{
-	int fd = -1;
-	enum spool_lock got = spool_lock(sp, id, &fd);
-
-	if (got == SPOOL_LOCKED)
-		spool_unlock(&fd);
-	return got == SPOOL_BUSY;
-}
-
 static void
 print_next_try(FILE *out, const struct envelope *e, bool active, int64_t now)
 {
@@ -133,7 +118,7 @@ print_entry(struct mailq *q, const char *id, const struct envelope *e)
 {
 	int64_t submitted = envelope_submitted(e, q->now);
 	const char *sender = e->sender;
-	bool active = is_active(q->sp, id);
+	bool active = spool_is_locked(q->sp, id);
 	char marked[ENVELOPE_ID_MAX + 2], date[32], age[32];
 
 	if (sender == NULL)

@@ -72,6 +72,16 @@ spool_unlock(int *fd)
 	spool_close_fd(fd);
 }
 
+bool
+spool_is_locked(struct spool *sp, const char *id)
+{
+	int fd = spool_open_any(sp->ctl, id, O_RDWR);
+	bool locked = fd != -1 && spool_is_flocked(fd);
+
+	spool_close_fd(&fd);
+	return locked;
+}
+
 /* --- reading --- */
 
 /*

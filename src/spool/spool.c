@@ -72,6 +72,13 @@ spool_flock(int fd, int op)
 	return r;
 }
 
+/* A shared lock, so that two who ask at once do not take each other for a runner. */
+bool
+spool_is_flocked(int fd)
+{
+	return spool_flock(fd, LOCK_SH) == -1 && errno == EWOULDBLOCK;
+}
+
 int
 spool_open_dir(int dir, const char *name)
 {
@@ -430,116 +437,6 @@ spool_ballast_ok(struct spool *sp)
 		durable_unlink(sp->dir, "ballast");
 	spool_close_fd(&fd);
 	return r == 0;
-}
-
-/* --- who runs --- */
-
-/* The FIFO; whatever else has its name is refused. */
-static int
-open_wake(struct spool *sp, int flags)
-{
-	struct stat st;
-	int fd = sys.openat(sp->dir, "wake", flags | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0);
-
-	if (fd >= 0 && (sys.fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode))) {
-		spool_close_fd(&fd);
-		errno = EINVAL;
-	}
-	return fd;
-}
-
-int
-spool_wake_open(struct spool *sp)
-{
-	return open_wake(
-	    sp, O_RDWR); /* our own writing end: no end-of-file when the last one leaves */
-}
-
-void
-spool_wake(struct spool *sp)
-{
-	int fd = open_wake(sp, O_WRONLY); /* ENXIO: nobody reads */
-
-	if (fd == -1)
-		return;
-	if (sys.write(fd, "", 1) == -1 && errno != EAGAIN && errno != EPIPE)
-		log_warn("spool %s: wake: %s", sp->path, strerror(errno));
-	spool_close_fd(&fd);
-}
-
-void
-spool_wake_drain(int fd)
-{
-	char bytes[512];
-
-	while (sys.read(fd, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes))
-		continue;
-}
-
-static int
-open_run(struct spool *sp, const char *name, int flags)
-{
-	struct stat st;
-	int run = spool_open_dir(sp->dir, "run"), fd;
-
-	if (run == -1)
-		return -1;
-	fd = spool_open_file(run, name, flags, &st);
-	spool_close_fd(&run);
-	return fd;
-}
-
-int
-spool_runner_lock(struct spool *sp, const char *name)
-{
-	int fd = open_run(sp, name, O_RDWR | O_CREAT);
-
-	if (fd == -1)
-		return -1;
-	if ((sp->fix_modes && sys.fchmod(fd, 0600) == -1) || spool_flock(fd, LOCK_EX) == -1)
-		spool_close_fd(&fd);
-	return fd;
-}
-
-/* Whether fd is that file, and has come through an exec, which no descriptor of our own does. */
-static bool
-is_inherited(struct spool *sp, const char *name, int fd)
-{
-	struct stat st, there;
-	int own, flags = fcntl(fd, F_GETFD);
-	bool same;
-
-	if (flags == -1 || (flags & FD_CLOEXEC) != 0 || sys.fstat(fd, &st) == -1)
-		return false;
-	own = open_run(sp, name, O_RDWR);
-	same = own >= 0 && sys.fstat(own, &there) == 0 && st.st_dev == there.st_dev &&
-	       st.st_ino == there.st_ino;
-	spool_close_fd(&own);
-	return same;
-}
-
-int
-spool_runner_adopt(struct spool *sp, const char *name, int fd)
-{
-	if (!is_inherited(sp, name, fd) || spool_flock(fd, LOCK_EX) == -1)
-		return spool_runner_lock(sp, name);
-	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return fd;
-}
-
-/* A shared lock, so that two who ask at once do not take each other for a runner. */
-bool
-spool_runner_present(struct spool *sp, const char *name)
-{
-	int fd = open_run(sp, name, O_RDWR), r;
-
-	if (fd == -1)
-		return false;
-	r = spool_flock(fd, LOCK_SH);
-	if (r == -1 && errno != EWOULDBLOCK)
-		r = 0;
-	spool_close_fd(&fd);
-	return r == -1;
 }
 
 /* --- state --- */

@@ -91,6 +91,8 @@ enum spool_lock spool_lock(struct spool *sp, const char *id, int *fd);
 /* The same, and how long the file is now that it is locked. */
 enum spool_lock spool_lock_sized(struct spool *sp, const char *id, int *fd, off_t *size);
 void spool_unlock(int *fd); /* closes; -1 is fine */
+/* Whether somebody has it. A runner that wants it in just this moment finds it busy. */
+bool spool_is_locked(struct spool *sp, const char *id);
 
 enum spool_load {
 	SPOOL_LOADED,
@@ -145,8 +147,8 @@ void spool_state_forget(
 int spool_wake_open(struct spool *sp); /* the FIFO, O_RDWR|O_NONBLOCK */
 void spool_wake(struct spool *sp); /* a byte into it; a reader missing or a full pipe is fine */
 void spool_wake_drain(int fd);
-/* A runner's lock in run/NAME, never waiting: its descriptor, to close in the end (the file stays);
- * -1 with EWOULDBLOCK: somebody else has it. */
+/* A runner's lock in run/NAME: its descriptor, to close in the end (the file stays); -1 with
+ * EWOULDBLOCK: somebody else has it, and is not waited for. */
 int spool_runner_lock(struct spool *sp, const char *name);
 /* The same, where fd may be the descriptor that another process had of it, come through an exec. */
 int spool_runner_adopt(struct spool *sp, const char *name, int fd);

@@ -38,6 +38,8 @@ int spool_stat_file(int fd, struct stat *st);
 int spool_create(const struct spool *sp, int dir, const char *name, int flags);
 
 int spool_flock(int fd, int op); /* flock(op | LOCK_NB) */
+bool spool_is_flocked(
+    int fd); /* whether somebody has; he who asks has it shared until he closes fd */
 void spool_close_fd(int *fd); /* -1 is fine, errno stays */
 
 #endif

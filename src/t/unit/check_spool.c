@@ -540,6 +540,73 @@ START_TEST(one_runner_has_the_lock)
 }
 END_TEST
 
+static int asker, naps, naps_of_the_asker;
+
+static int
+nap_until_the_asker_is_gone(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	(void)fds;
+	ck_assert_uint_eq(n, 0);
+	ck_assert_int_gt(timeout_ms, 0);
+	if (++naps == naps_of_the_asker)
+		close(asker);
+	return 0;
+}
+
+/* -1: he is stopped while he asks. */
+static void
+ask_for_naps(int n)
+{
+	asker = open(spooldir_path("run/full"), O_RDWR | O_CREAT, 0600);
+	ck_assert_int_eq(flock(asker, LOCK_SH), 0);
+	sys.poll = nap_until_the_asker_is_gone;
+	naps = 0;
+	naps_of_the_asker = n;
+}
+
+START_TEST(who_only_asks_keeps_no_runner_away)
+{
+	int fd;
+
+	ask_for_naps(3);
+	fd = spool_runner_lock(sp, "full");
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(naps, 3);
+	ck_assert(spool_runner_present(sp, "full"));
+	ck_assert_int_eq(spool_runner_lock(sp, "full"), -1); /* a runner is not waited for */
+	ck_assert_int_eq(naps, 3);
+	spool_unlock(&fd);
+}
+END_TEST
+
+START_TEST(who_is_stopped_while_he_asks_holds_up_nobody_for_long)
+{
+	ask_for_naps(-1);
+	ck_assert_int_eq(spool_runner_lock(sp, "full"), -1);
+	ck_assert_int_eq(errno, EWOULDBLOCK);
+	ck_assert_int_le(naps, 1000);
+	close(asker);
+}
+END_TEST
+
+/* Two who look at the queue at once do not show each other a delivery. */
+START_TEST(who_asks_for_a_message_is_no_runner)
+{
+	int fd, lock;
+
+	queue("a1");
+	fd = open(spooldir_path("ctl/a1"), O_RDWR);
+	ck_assert_int_eq(flock(fd, LOCK_SH), 0);
+	ck_assert(!spool_is_locked(sp, "a1"));
+	close(fd);
+	ck_assert_int_eq(spool_lock(sp, "a1", &lock), SPOOL_LOCKED);
+	ck_assert(spool_is_locked(sp, "a1"));
+	spool_unlock(&lock);
+	ck_assert(!spool_is_locked(sp, "a1"));
+	ck_assert(!spool_is_locked(sp, "a2"));
+}
+END_TEST
+
 START_TEST(a_runners_file_is_private_whatever_the_umask)
 {
 	int fd;
@@ -1431,6 +1498,9 @@ add_small_files(TCase *tc)
 	tcase_add_test(tc, a_wake_that_fails_is_logged);
 	tcase_add_test(tc, a_wake_that_comes_too_late_is_not);
 	tcase_add_test(tc, one_runner_has_the_lock);
+	tcase_add_test(tc, who_only_asks_keeps_no_runner_away);
+	tcase_add_test(tc, who_is_stopped_while_he_asks_holds_up_nobody_for_long);
+	tcase_add_test(tc, who_asks_for_a_message_is_no_runner);
 	tcase_add_test(tc, a_lock_comes_through_an_exec);
 	tcase_add_test(tc, a_lock_that_another_has_is_not_adopted);
 	tcase_add_test(tc, a_runners_file_is_private_whatever_the_umask);

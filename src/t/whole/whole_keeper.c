@@ -3,6 +3,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "kit.h"
 #include "suites.h"
@@ -72,11 +73,49 @@ START_TEST(rotated_log_is_opened_again)
 }
 END_TEST
 
+/* Asks without a pause whether a runner is there, as each submission does once. Ends with the test. */
+static pid_t
+ask_without_end(void)
+{
+	pid_t test = getpid(), pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		signal(SIGTERM, SIG_DFL); /* Check's own handler is for a test as a whole */
+	while (pid == 0) {
+		(void)runner_present("full");
+		if (getppid() != test)
+			_exit(0);
+	}
+	return pid;
+}
+
+/* Who came first to a lock for a moment was taken for a runner, and the real one was not seen. */
+START_TEST(runner_that_starts_while_others_ask_is_seen)
+{
+	enum { STARTS = 30 };
+	static struct child r;
+	pid_t askers[2];
+
+	WAIT_FOR(!runner_present("full")); /* makes the spool */
+	for (int i = 0; i < 2; i++)
+		askers[i] = ask_without_end();
+	for (int i = 0; i < STARTS; i++) {
+		child_start(&r, NULL, "-q5m", NULL);
+		WAIT_FOR(runner_present("full"));
+		stop(&r);
+	}
+	for (int i = 0; i < 2; i++)
+		whole_stop(askers[i]);
+}
+END_TEST
+
 Suite *
 suite_whole_keeper(void)
 {
 	const TTest *const tests[] = {killed_keeper_takes_its_runner_along,
-	    replaced_file_is_read_by_a_new_runner, rotated_log_is_opened_again};
+	    replaced_file_is_read_by_a_new_runner, rotated_log_is_opened_again,
+	    runner_that_starts_while_others_ask_is_seen};
 
 	return whole_suite("whole_keeper", tests, sizeof(tests) / sizeof(tests[0]));
 }
