@@ -53,7 +53,7 @@ LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c
 # The operators' program: its commands, and what they share.
 CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_list.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
-BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/map.c src/base/log.c \
+BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/spares.c src/base/map.c src/base/log.c \
 	src/base/str.c src/base/clock.c src/base/verdict.c src/base/packet.c src/base/descriptors.c \
 	src/base/sandbox.c src/base/sandbox_files.c src/base/sandbox_calls.c
 
@@ -65,7 +65,7 @@ CRYPTO = src/net/tls.c src/net/tls_setup.c src/net/tls_resume.c src/net/tls_veri
 
 # The tests: every check_NAME.c defines suite_NAME() (src/t/README).
 
-TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_list.c \
+TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.c src/t/unit/check_list.c \
 	src/t/unit/check_map.c src/t/unit/check_log.c src/t/unit/check_str.c \
 	src/t/unit/check_clock.c src/t/unit/check_verdict.c src/t/unit/check_sys.c \
 	src/t/unit/check_reply.c src/t/unit/check_ehlo.c src/t/unit/check_command.c \

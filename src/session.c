@@ -45,17 +45,17 @@ flight_of(struct session *s, unsigned mail)
 }
 
 static void
-flight_free(struct flight *f)
+flight_free(struct session *s, struct flight *f)
 {
 	list_remove(&f->link);
-	free(f);
+	spares_give(&s->spares, f);
 }
 
 static void
 hand_over(struct session *s, struct job *j, bool last_hop)
 {
-	struct flight *f =
-	    xcalloc(1, sizeof(*f) + j->unsettled * (sizeof(f->rcpts[0]) + sizeof(*f->index)));
+	struct flight *f = spares_take(
+	    &s->spares, sizeof(*f) + j->unsettled * (sizeof(f->rcpts[0]) + sizeof(*f->index)));
 	struct smtp_mail m = {
 	    .reverse_path = j->sender,
 	    .size = j->size,
@@ -129,7 +129,7 @@ finish(struct session *s, const struct smtp_event *e)
 	struct job *j = f->job;
 	bool again = e->again || (f->more && e->verdict == NULL);
 
-	flight_free(f);
+	flight_free(s, f);
 	if (e->taken > 0)
 		j->rcpts_max = e->taken;
 	s->delivered += e->verdict == NULL;
@@ -267,8 +267,11 @@ session_pump(struct session *s)
 	/* after so much of a large message it is the others' turn */
 	conn_want(s->conn, true, s->blocked || writes == WRITES_A_TURN);
 	set_deadline(s);
-	if (s->ready && s->stop == 0 && smtp_idle(s->smtp))
+	if (s->ready && s->stop == 0 && smtp_idle(s->smtp)) {
+		smtp_rest(s->smtp);
+		spares_free(&s->spares);
 		s->ops->idle(s->ctx, s);
+	}
 }
 
 static void
@@ -333,6 +336,7 @@ static void
 session_free(struct session *s)
 {
 	smtp_free(&s->smtp);
+	spares_free(&s->spares);
 	auth_release(&s->query);
 	free(s->login);
 	free(s->relay);
@@ -396,6 +400,7 @@ address_literal(const struct conn *c, char *dst, size_t size)
 void
 session_start_engine(struct session *s, struct smtp_options *so)
 {
+	static struct buf room; /* for all: there is one thread */
 	const struct session_options *o = &s->options;
 	char literal[INET6_ADDRSTRLEN + 8];
 
@@ -405,6 +410,7 @@ session_start_engine(struct session *s, struct smtp_options *so)
 	so->lmtp = o->hop->lmtp;
 	so->loop_ok = o->hop->configured;
 	so->may_pipeline = true;
+	so->room = &room;
 	so->may_chunk = !o->no_chunking && (o->network == NULL || o->network->config->chunking);
 	so->ahead = o->network != NULL ? o->network->ahead : 0;
 	/* Some submission servers die of a RCPT that is there before they have answered the dot:

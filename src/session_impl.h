@@ -7,6 +7,7 @@
 #ifndef SESSION_IMPL_H
 #define SESSION_IMPL_H
 
+#include "base/spares.h"
 #include "session.h"
 
 struct session {
@@ -19,6 +20,7 @@ struct session {
 	void *ctx;
 	struct task task;
 	struct list flights;
+	struct spares spares; /* of flights */
 	char *relay;
 	unsigned delivered, jobs;
 	int64_t started_ms;

@@ -10,6 +10,8 @@
 
 enum { GROW_FIRST = 8 };
 
+static unsigned long allocs;
+
 /* n * size; a product that does not fit is memory nobody has. */
 static size_t
 product(size_t n, size_t size)
@@ -22,6 +24,7 @@ product(size_t n, size_t size)
 static void *
 check(void *p, size_t n)
 {
+	allocs++;
 	if (p == NULL)
 		die(EX_TEMPFAIL, "out of memory (%zu bytes)", n);
 	return p;
@@ -75,6 +78,12 @@ xgrow(void *array, size_t n, size_t *cap, size_t size)
 		return array;
 	*cap = *cap > 0 ? product(*cap, 2) : GROW_FIRST;
 	return xreallocarray(array, *cap, size);
+}
+
+unsigned long
+xallocs(void)
+{
+	return allocs;
 }
 
 void

@@ -14,6 +14,9 @@ void *xreallocarray(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n); /* at most n bytes, NUL added */
 
+/* How often memory was asked for so far; for tests of what must not ask for any. */
+unsigned long xallocs(void);
+
 /* Overwrites a secret; no compiler leaves it out. p may be NULL when n is 0. */
 void xwipe(void *p, size_t n);
 

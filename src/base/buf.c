@@ -68,6 +68,23 @@ make_room(struct buf *b, size_t n)
 	b->start = 0;
 }
 
+void
+buf_exchange(struct buf *b, struct buf *spare)
+{
+	char *mem = spare->mem;
+	size_t cap = spare->cap;
+
+	if (spare->len > 0 || (b->len > 0 && b->len >= cap))
+		bug("an exchange of buffers at the cost of their content");
+	if (b->len > 0)
+		memcpy(mem, b->mem + b->start, b->len);
+	spare->mem = b->mem;
+	spare->cap = b->cap;
+	b->mem = mem;
+	b->cap = cap;
+	b->start = spare->start = 0;
+}
+
 char *
 buf_reserve(struct buf *b, size_t n)
 {

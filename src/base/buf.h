@@ -35,6 +35,9 @@ void buf_adds(struct buf *b, const char *s);
 void buf_addf(struct buf *b, const char *fmt, ...) LOG_PRINTF(2, 3);
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap) LOG_PRINTF(2, 0);
 
+/* b and spare exchange their memory. b keeps its content, which the spare's must have room for. */
+void buf_exchange(struct buf *b, struct buf *spare);
+
 /* Room for n bytes at the end, to be filled by the caller; NULL (and overflow) past the ceiling. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n); /* n bytes of what was reserved are now content */

@@ -5,6 +5,8 @@
 
 #include "base/str.h"
 
+enum { LONGEST_CHAR = 4 }; /* of UTF-8 */
+
 void
 reply_init(struct reply *r)
 {
@@ -184,12 +186,12 @@ reply_line(const struct reply *r, size_t *pos, const char **line, size_t *n)
 void
 reply_text(const struct reply *r, char *dst, size_t size)
 {
-	struct buf joined;
-	size_t pos = 0, n, skip;
+	size_t pos = 0, used = 0, n, skip;
 	const char *s;
 
-	buf_init(&joined, REPLY_MAX);
-	while (reply_line(r, &pos, &s, &n)) {
+	dst[0] = '\0';
+	/* with less room a character may have been left out, and nothing may come behind the gap */
+	while (size - used > LONGEST_CHAR && reply_line(r, &pos, &s, &n)) {
 		skip = n > 4 ? 4 : n;
 		s += skip;
 		n -= skip;
@@ -199,12 +201,9 @@ reply_text(const struct reply *r, char *dst, size_t size)
 			s += skip;
 			n -= skip;
 		}
-		if (n > 0 && buf_len(&joined) > 0)
-			buf_addc(&joined, ' ');
-		buf_add(&joined, s, n);
-		if (buf_len(&joined) > size)
-			break;
+		if (n > 0 && used > 0)
+			dst[used++] = ' ';
+		str_clean(dst + used, size - used, s, n);
+		used += strlen(dst + used);
 	}
-	str_clean(dst, size, buf_data(&joined), buf_len(&joined));
-	buf_free(&joined);
 }

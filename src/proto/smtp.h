@@ -40,6 +40,7 @@
 
 #include "base/verdict.h"
 
+struct buf;
 struct smtp;
 struct sasl_credentials; /* sasl.h */
 struct sasl_binding;
@@ -88,6 +89,8 @@ struct smtp_options {
 	const struct sasl_binding *binding; /* of a connection so secured; copied; NULL: none */
 	/* NULL: no AUTH. The caller's until SMTP_READY or SMTP_CLOSE has come. */
 	const struct sasl_credentials *auth;
+	struct buf
+	    *room; /* memory that engines lend each other for bodies on their way out; NULL: none */
 	bool
 	    auth_in_clear; /* the configuration says in so many words: credentials may go without TLS */
 };
@@ -176,6 +179,8 @@ unsigned smtp_mail(struct smtp *s, const struct smtp_mail *m);
 void smtp_body(struct smtp *s, unsigned mail, const char *data, size_t n);
 void smtp_body_failed(struct smtp *s, unsigned mail, const char *why);
 
+/* There is no mail for now: an idle engine gives all its memory back that the next would use. */
+void smtp_rest(struct smtp *s);
 /* No more mail: QUIT when what is in flight has been answered. Harmless when called again. */
 void smtp_quit(struct smtp *s);
 /* Stop now, as on SIGTERM: transactions whose end of data has not been sent are given back

@@ -48,8 +48,9 @@ smtp_free(struct smtp **sp)
 		    list_item(s->transactions.next, struct smtp_transaction, link);
 
 		list_remove(&t->link);
-		free(t);
+		spares_give(&s->spares, t);
 	}
+	spares_free(&s->spares);
 	reply_free(&s->reply);
 	smtp_drop_output(s);
 	smtp_auth_free(&s->auth);
@@ -95,7 +96,7 @@ smtp_mail(struct smtp *s, const struct smtp_mail *m)
 
 	if (!smtp_wants_mail(s) || m->nrcpts == 0)
 		bug("mail that was not wanted, or for nobody");
-	t = xcalloc(1, sizeof(*t) + m->nrcpts);
+	t = spares_take(&s->spares, sizeof(*t) + m->nrcpts);
 	t->m = *m;
 	t->number = ++s->numbers;
 	list_init(&t->link);
@@ -169,6 +170,17 @@ smtp_output(struct smtp *s, const char **data)
 	return buf_len(&s->out);
 }
 
+static void
+give_room_back(struct smtp *s)
+{
+	if (s->out.cap <= SMTP_OUT_KEPT)
+		return;
+	if (s->o.room != NULL && s->o.room->cap < s->out.cap)
+		buf_exchange(&s->out, s->o.room);
+	if (s->out.cap > SMTP_OUT_KEPT)
+		buf_free(&s->out);
+}
+
 /*
  * RFC 5321 4.5.3.2.5, 4.5.3.2.6: with the last n bytes a block has gone out, or the end of data. Of a
  * chunk the next block is there before the output is empty.
@@ -196,8 +208,8 @@ smtp_sent(struct smtp *s, size_t n)
 		buf_wipe(&s->out);
 		s->secret = false;
 	}
-	if (buf_len(&s->out) == 0 && s->out.cap > SMTP_OUT_KEPT)
-		buf_free(&s->out);
+	if (buf_len(&s->out) == 0)
+		give_room_back(s);
 	if (head != NULL && head->state == S_DOT && got_through(s, head, n))
 		s->serial++;
 	smtp_advance(s);
@@ -234,6 +246,20 @@ body_want(const struct smtp *s)
 	return left < room ? (size_t)left : room;
 }
 
+/*
+ * For a body in the output. What is sent is mostly gone at once, so one room is enough for all engines,
+ * and those that wait for an answer hold none.
+ */
+static void
+borrow_room(struct smtp *s)
+{
+	if (s->o.room != NULL && s->o.room->cap > s->out.cap)
+		buf_exchange(&s->out, s->o.room);
+	/* for a whole group of chunks, which would be copied each time it grows */
+	if (s->current->chunked && s->bdat_works && buf_len(&s->out) < SMTP_WINDOW_BYTES)
+		buf_reserve(&s->out, SMTP_GATHER);
+}
+
 void
 smtp_body(struct smtp *s, unsigned mail, const char *data, size_t n)
 {
@@ -249,6 +275,7 @@ smtp_body(struct smtp *s, unsigned mail, const char *data, size_t n)
 	}
 	s->body_asked = false;
 	t->given += n;
+	borrow_room(s);
 	if (t->chunked)
 		buf_add(&s->out, data, n);
 	else
@@ -301,23 +328,6 @@ smtp_has_event(const struct smtp *s)
 	return s->notes_first < s->notes_n || body_due(s) || handshake_due(s);
 }
 
-/* Nothing of an idle connection but the structure itself stays in memory. */
-static void
-release(struct smtp *s)
-{
-	if (!smtp_idle(s) || buf_len(&s->out) > 0 || reply_is_partial(&s->reply))
-		return;
-	buf_free(&s->out);
-	reply_free(&s->reply);
-	free(s->flight);
-	free(s->notes);
-	free(s->verdicts);
-	s->flight = NULL;
-	s->notes = NULL;
-	s->verdicts = NULL;
-	s->flight_cap = s->notes_cap = s->verdicts_cap = 0;
-}
-
 bool
 smtp_next_event(struct smtp *s, struct smtp_event *e)
 {
@@ -342,8 +352,26 @@ smtp_next_event(struct smtp *s, struct smtp_event *e)
 		e->type = SMTP_STARTTLS;
 		return true;
 	}
-	release(s);
 	return false;
+}
+
+/* Nothing of an idle connection but the structure itself stays in memory. */
+void
+smtp_rest(struct smtp *s)
+{
+	if (!smtp_idle(s) || smtp_has_event(s) || buf_len(&s->out) > 0 ||
+	    reply_is_partial(&s->reply))
+		return;
+	buf_free(&s->out);
+	reply_free(&s->reply);
+	spares_free(&s->spares);
+	free(s->flight);
+	free(s->notes);
+	free(s->verdicts);
+	s->flight = NULL;
+	s->notes = NULL;
+	s->verdicts = NULL;
+	s->flight_cap = s->notes_cap = s->verdicts_cap = 0;
 }
 
 /* --- what it is doing ----------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/spares.h"
 #include "proto/body.h"
 #include "proto/ehlo.h"
 #include "proto/reply.h"
@@ -105,6 +106,7 @@ struct smtp {
 	size_t flight_first, flight_n, flight_cap, flight_bytes;
 
 	struct list transactions;
+	struct spares spares; /* of transactions */
 	struct smtp_transaction *current; /* whose commands are being sent */
 	struct smtp_transaction *queued; /* handed over, not begun */
 	unsigned numbers, mails; /* handed over, MAILs sent */

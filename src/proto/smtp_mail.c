@@ -114,7 +114,7 @@ smtp_done(struct smtp *s, struct smtp_transaction *t, const struct verdict *host
 	if (s->queued == t)
 		s->queued = NULL;
 	list_remove(&t->link);
-	free(t);
+	spares_give(&s->spares, t);
 }
 
 /* Sent to its end, and somebody waits for the answer: only the server knows what became of it. */

@@ -221,9 +221,6 @@ smtp_send_bdat(struct smtp *s)
 		smtp_give_up(s, t);
 		return S_READY;
 	}
-	/* room for the whole group, which would be copied each time it grows */
-	if (s->bdat_works && buf_len(&s->out) < SMTP_WINDOW_BYTES)
-		buf_reserve(&s->out, SMTP_GATHER);
 	command_bdat(&s->out, t->m.size);
 	t->chunked = true;
 	return smtp_begin_body(s, t);

@@ -198,6 +198,42 @@ START_TEST(wiped_memory_holds_nothing)
 }
 END_TEST
 
+START_TEST(memory_changes_places_and_content_stays)
+{
+	struct buf spare;
+	const char *large;
+
+	buf_init(&spare, 1000);
+	buf_reserve(&spare, 500);
+	large = buf_data(&spare);
+	buf_adds(&b, "gone stays");
+	buf_consume(&b, 5);
+	buf_exchange(&b, &spare);
+	ck_assert_ptr_eq(buf_data(&b), large);
+	ck_assert_str_eq(buf_str(&b), "stays");
+	ck_assert_uint_eq(buf_len(&spare), 0);
+	buf_adds(&spare, "both are good for more");
+	ck_assert_str_eq(buf_str(&spare), "both are good for more");
+	buf_clear(&b);
+	buf_clear(&spare);
+	buf_free(&spare);
+	buf_exchange(&b, &spare); /* there may be none */
+	ck_assert_str_eq(buf_str(&b), "");
+	ck_assert_ptr_eq(buf_data(&spare), large);
+	buf_free(&spare);
+}
+END_TEST
+
+START_TEST(memory_too_small_for_the_content_is_not_taken)
+{
+	struct buf spare;
+
+	buf_init(&spare, 1000);
+	buf_adds(&b, "something");
+	buf_exchange(&b, &spare);
+}
+END_TEST
+
 Suite *
 suite_buf(void)
 {
@@ -216,6 +252,8 @@ suite_buf(void)
 	tcase_add_test(tc, a_stream_passes_through_without_growing);
 	tcase_add_test(tc, free_keeps_the_ceiling);
 	tcase_add_test(tc, wiped_memory_holds_nothing);
+	tcase_add_test(tc, memory_changes_places_and_content_stays);
+	tcase_add_test_raise_signal(tc, memory_too_small_for_the_content_is_not_taken, SIGABRT);
 	tcase_add_test_raise_signal(tc, consuming_too_much_is_a_bug, SIGABRT);
 	tcase_add_test_raise_signal(tc, committing_what_was_not_reserved_is_a_bug, SIGABRT);
 	suite_add_tcase(s, tc);

@@ -215,6 +215,10 @@ START_TEST(the_text_is_cut)
 	feed("250-abc\r\n250-defgh\r\n250 ijk\r\n", 29, 29);
 	reply_text(&r, dst, sizeof(dst));
 	ck_assert_str_eq(dst, "abc def");
+	/* where a character is left out nothing comes behind it */
+	feed("250-abcd\xf0\x9f\x93\xac\r\n250 x\r\n", 21, 21);
+	reply_text(&r, dst, sizeof(dst));
+	ck_assert_str_eq(dst, "abcd");
 }
 END_TEST
 

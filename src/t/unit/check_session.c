@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/sys.h"
 #include "logcap.h"
@@ -18,7 +19,7 @@
 #include "suites.h"
 #include "vclock.h"
 
-enum { JOBS = 10 };
+enum { JOBS = 100 };
 
 static struct reactor *r;
 static struct smtp_fake *server;
@@ -34,6 +35,8 @@ static size_t njobs, given;
 static int body;
 static struct verdict last, why;
 static int64_t setups[JOBS];
+static unsigned long theirs,
+    ours_at[JOBS]; /* allocations: the server's; ours when a job was settled */
 static const char text[] = "Subject: hello\r\n\r\nHello.\r\n";
 
 /* --- the owner --- */
@@ -57,6 +60,7 @@ on_settled(void *ctx, struct session *s, struct job *j, size_t rcpt, const struc
 	ck_assert(!j->rcpts[rcpt].settled);
 	ck_assert_str_eq(j->relay, "mx[192.0.2.1]:25");
 	setups[j - jobs] = j->setup_ms;
+	ours_at[j - jobs] = xallocs() - theirs;
 	j->rcpts[rcpt].settled = true;
 	j->unsettled--;
 	last = *v;
@@ -258,6 +262,46 @@ START_TEST(eight_in_one_write)
 	ck_assert_uint_le(calls.recvs - calls.recvs_then, 3);
 	ck_assert_ptr_null(strstr(buf_str(&server->transcript), "DATA"));
 	ck_assert_uint_eq(buf_len(&server->complaints), 0);
+}
+END_TEST
+
+static int (*whole_poll)(struct pollfd *fds, nfds_t n, int ms);
+
+/* The server lives within poll(2). */
+static int
+counted_poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	unsigned long before = xallocs();
+	int ready = whole_poll(fds, n, ms);
+
+	theirs += xallocs() - before;
+	return ready;
+}
+
+/* Of bodies that are larger than what a session keeps for its commands, in each of the ways they go. */
+START_TEST(a_busy_session_allocates_nothing)
+{
+	static const char *const offers[] = {
+	    "offer PIPELINING", "offer PIPELINING, CHUNKING", "offer nothing"};
+	static const char line[] = ".A line that starts with a dot, and is one of many others.\r\n";
+	size_t size = sizeof(text) - 1;
+
+	for (int i = 0; i < 200; i++, size += sizeof(line) - 1)
+		ck_assert_int_eq(write(body, line, sizeof(line) - 1), sizeof(line) - 1);
+	script(offers[_i]);
+	for (int i = 0; i < JOBS; i++) {
+		struct job *j = give();
+
+		j->size = size;
+		j->verbatim = true;
+	}
+	buf_reserve(&trail, 4 * JOBS);
+	whole_poll = sys.poll;
+	sys.poll = counted_poll;
+	start();
+	until('i');
+	ck_assert_uint_eq(server->nmessages, JOBS);
+	ck_assert_uint_eq(ours_at[JOBS - 1] - ours_at[9], 0);
 }
 END_TEST
 
@@ -472,6 +516,7 @@ suite_session(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, many_over_one);
 	tcase_add_test(tc, eight_in_one_write);
+	tcase_add_loop_test(tc, a_busy_session_allocates_nothing, 0, 3);
 	tcase_add_loop_test(tc, no_chunks_where_they_came_to_nothing, 0, 2);
 	tcase_add_test(tc, a_chunk_shorter_than_recorded);
 	tcase_add_test(tc, a_greeting_that_never_comes);

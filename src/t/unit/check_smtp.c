@@ -543,14 +543,17 @@ START_TEST(an_idle_connection_keeps_no_buffers)
 	hear(w, "250 ok\r\n250 ok\r\n354 go\r\n");
 	hear(w, "250 ok\r\n");
 	ck_assert(smtp_idle(w->s));
+	smtp_rest(w->s);
 	ck_assert_ptr_null(w->s->flight);
 	ck_assert_ptr_null(w->s->notes);
 	ck_assert_ptr_null(w->s->verdicts);
 	ck_assert_ptr_null(w->s->out.mem);
 	ck_assert_ptr_null(w->s->reply.raw.mem);
+	ck_assert_ptr_null(w->s->spares.first);
 	ck_assert_uint_lt(sizeof(*w->s), 1024);
 	/* But not in the middle of a reply. */
 	hear(w, "4");
+	smtp_rest(w->s);
 	hear(w, "21 bye\r\n");
 	ck_assert_uint_eq(w->closed, 1);
 	dismiss(w);
@@ -791,6 +794,7 @@ START_TEST(what_was_said_to_log_in_is_overwritten)
 	hear(w, "235 ok\r\n");
 	ck_assert_ptr_null(w->s->auth);
 	ck_assert(smtp_idle(w->s));
+	smtp_rest(w->s);
 	ck_assert_ptr_null(w->s->out.mem);
 	dismiss(w);
 }
