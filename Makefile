@@ -40,7 +40,7 @@ TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program
 	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c \
 	src/bounce_letter.c src/bounce_original.c src/auth.c src/auth_file.c src/auth_secret.c \
 	src/auth_helper.c src/auth_command.c src/helper.c src/helper_log.c src/helper_connect.c \
-	src/backoff.c src/mailq.c src/keeper.c src/confine.c
+	src/backoff.c src/mailq.c src/view.c src/keeper.c src/confine.c
 PROTO = src/proto/smtp.c src/proto/smtp_patience.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \
 	src/proto/ehlo.c src/proto/command.c src/proto/body.c src/proto/qp.c src/proto/address.c \
@@ -51,7 +51,7 @@ SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/runners.c src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 # The operators' program: its commands, and what they share.
-CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_list.c
+CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_select.c src/ctl/ctl_list.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/spares.c src/base/map.c src/base/log.c \
 	src/base/str.c src/base/clock.c src/base/verdict.c src/base/packet.c src/base/descriptors.c \

@@ -2,24 +2,17 @@
  * The shape is the one that scripts know: a line an entry that begins with the id, its mark (* being
  * delivered, ! held), size, date and sender; and as the very last line either "Mail queue is empty"
  * or "-- N Kbytes in N Requests."
- *
- * Entries come oldest first (ids begin with the time), as far as bounded memory allows: names are
- * collected, sorted and printed a batch at a time, so only a queue larger than a batch is printed
- * in more than one run of them.
  */
 #include "mailq.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/str.h"
-
-enum { BATCH = 10000 };
+#include "view.h"
 
 static const char heading[] =
     "-Queue ID-            --Size-- ----Arrival Time---- -Sender/Recipient-------\n";
@@ -29,25 +22,10 @@ struct mailq {
 	FILE *out;
 	long long uid; /* -1: everybody's mail */
 	int64_t now;
-	char (*names)[ENVELOPE_ID_MAX + 1]; /* a batch of them */
-	size_t nnames;
 	size_t shown;
 	uint64_t bytes;
 	int status; /* sysexits(3) */
 };
-
-/* "Tue Nov 24 06:10:00", as the fixed columns have it. */
-static void
-date_column(int64_t at, char dst[32])
-{
-	char rfc[64];
-
-	clock_rfc5322(at, rfc, sizeof(rfc)); /* Tue, 24 Nov 2026 06:10:00 +0000 */
-	if (strlen(rfc) < 25)
-		str_copy(dst, 32, "-");
-	else
-		snprintf(dst, 32, "%.3s %.3s %.2s %.8s", rfc, rfc + 8, rfc + 5, rfc + 17);
-}
 
 static void
 print_next_try(FILE *out, const struct envelope *e, bool active, int64_t now)
@@ -62,19 +40,9 @@ print_next_try(FILE *out, const struct envelope *e, bool active, int64_t now)
 	else if (due <= now)
 		fputs("due now", out);
 	else {
-		date_column(due, date);
 		fprintf(out, "next try in %s (%s)",
-		    str_duration_text(due - now, text, sizeof(text)), date);
+		    str_duration_text(due - now, text, sizeof(text)), view_date(due, date));
 	}
-}
-
-/* Recipients that wait, and those that failed without anybody having been told. */
-static bool
-is_listed(const struct envelope *e, const struct recipient *rc)
-{
-	if (rc->status == RCPT_FAILED)
-		return rc->report == 0 || rc->report > e->reported;
-	return rc->status != RCPT_DELIVERED;
 }
 
 /* Texts of a control file are printable, but for newlines. */
@@ -93,7 +61,7 @@ print_recipients(FILE *out, const struct envelope *e)
 	for (i = 0; i < e->nrcpts; i++) {
 		const struct recipient *rc = &e->rcpts[i];
 
-		if (!is_listed(e, rc))
+		if (!view_is_open(e, rc))
 			continue;
 		if (rc->reason != NULL) {
 			fputs(rc->status == RCPT_FAILED ? "        (failed: " : "        (", out);
@@ -126,10 +94,9 @@ print_entry(struct mailq *q, const char *id, const struct envelope *e)
 	else if (sender[0] == '\0')
 		sender = "MAILER-DAEMON";
 	snprintf(marked, sizeof(marked), "%s%s", id, active ? "*" : e->hold ? "!" : "");
-	date_column(submitted, date);
 	str_duration_text(q->now - submitted, age, sizeof(age));
 	begin_entry(q);
-	fprintf(q->out, "%-21s %8" PRIu64 " %s  ", marked, e->size, date);
+	fprintf(q->out, "%-21s %8" PRIu64 " %s  ", marked, e->size, view_date(submitted, date));
 	print_text(q->out, sender);
 	fprintf(q->out, "\n%41s%s old, ", "", age);
 	print_next_try(q->out, e, active, q->now);
@@ -149,15 +116,16 @@ print_unreadable(struct mailq *q, const char *id, const char *why)
 	fprintf(q->out, "%-21s cannot be read: %s\n\n", id, why);
 }
 
-static void
-show(struct mailq *q, const char *id)
+static bool
+show(void *ctx, const char *id)
 {
+	struct mailq *q = ctx;
 	struct envelope e;
 	char why[256];
 	off_t size;
 
 	if (q->uid >= 0 && spool_owner(q->sp, id) != q->uid)
-		return;
+		return true;
 	envelope_init(&e);
 	switch (spool_load(q->sp, id, -1, &e, &size, why, sizeof(why))) {
 	case SPOOL_LOADED:
@@ -174,33 +142,6 @@ show(struct mailq *q, const char *id)
 		break;
 	}
 	envelope_free(&e);
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-static void
-show_batch(struct mailq *q)
-{
-	size_t i;
-
-	qsort(q->names, q->nnames, sizeof(q->names[0]), by_name);
-	for (i = 0; i < q->nnames && !ferror(q->out); i++)
-		show(q, q->names[i]);
-	q->nnames = 0;
-}
-
-static bool
-collect(void *ctx, const struct spool_entry *entry)
-{
-	struct mailq *q = ctx;
-
-	str_copy(q->names[q->nnames++], sizeof(q->names[0]), entry->id);
-	if (q->nnames == BATCH)
-		show_batch(q);
 	return !ferror(q->out);
 }
 
@@ -224,16 +165,13 @@ mailq_print(struct spool *sp, FILE *out, long long uid, int64_t now)
 {
 	struct mailq q = {.sp = sp, .out = out, .uid = uid, .now = now, .status = EX_OK};
 
-	q.names = xcalloc(BATCH, sizeof(q.names[0]));
-	if (spool_scan(sp, collect, &q) != 0) {
+	if (view_walk(sp, show, &q) != 0) {
 		/* Never "empty" about a queue that could not be looked at. */
 		fprintf(out, "Mail queue %s cannot be read: %s\n", spool_path(sp), strerror(errno));
 		q.status = EX_TEMPFAIL;
 	} else {
-		show_batch(&q);
 		print_totals(&q);
 	}
-	free(q.names);
 	if (fflush(out) != 0 || ferror(out))
 		return EX_IOERR;
 	return q.status;
