@@ -32,7 +32,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 
 TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program.c src/privilege.c \
 	src/options.c src/config.c src/config_keys.c \
-	src/config_value.c src/config_tls.c src/runner.c src/network.c src/submit.c \
+	src/config_value.c src/config_tls.c src/runner.c src/network.c src/smtpd.c src/submit.c \
 	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \
 	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/site.c \
 	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/route.c \
@@ -44,7 +44,7 @@ TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program
 PROTO = src/proto/smtp.c src/proto/smtp_patience.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \
 	src/proto/ehlo.c src/proto/command.c src/proto/body.c src/proto/qp.c src/proto/address.c \
-	src/proto/address_list.c
+	src/proto/address_list.c src/proto/smtp_server.c src/proto/smtp_server_mail.c
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c \
 	src/dns/resolvconf_file.c
 SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \

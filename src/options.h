@@ -12,7 +12,7 @@ enum mode {
 	MODE_SUBMIT, /* -bm, the default */
 	MODE_MAILQ, /* -bp, mailq */
 	MODE_QUEUE, /* -q, -qTIME, -qI/-qR/-qS, -bd */
-	MODE_SMTP, /* -bs; not built in yet */
+	MODE_SMTP, /* -bs: submission over SMTP on standard input */
 	MODE_VERIFY, /* -bv */
 	MODE_ALIASES, /* -bi, -I, newaliases */
 	MODE_HOSTSTAT, /* -bh, hoststat */

@@ -16,6 +16,7 @@
 #include "mailq.h"
 #include "privilege.h"
 #include "program.h"
+#include "smtpd.h"
 #include "submit.h"
 
 #ifndef VERSION
@@ -42,6 +43,7 @@ catch_stops(void)
 	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction sa;
 
+	submit_stop = 0;
 	memset(&sa, 0, sizeof(sa));
 	sigemptyset(&sa.sa_mask);
 	sa.sa_handler = on_stop;
@@ -76,7 +78,6 @@ run_submit(struct program *p, const char *called)
 	int rc;
 
 	snprintf(login, sizeof(login), "uid%lld", so.uid);
-	submit_stop = 0;
 	catch_stops();
 	rc = submit(p->spool, &so, id, p->why, sizeof(p->why));
 	if (rc != EX_OK)
@@ -99,12 +100,22 @@ run_mailq(struct program *p)
 	return mailq_print(p->spool, stdout, uid, clock_wall_s());
 }
 
-/* Whoever delivers in the background has nobody who reads what he says. */
+static int
+run_smtp(struct program *p, const char *called)
+{
+	catch_stops();
+	return smtpd_session(p, called);
+}
+
+/* Whoever delivers in the background has nobody who reads what he says. A client of SMTP reads replies, and
+ * it is none of his business. */
 static int
 give_up(struct program *p, int rc)
 {
 	if (p->options.mode == MODE_DELIVER)
 		log_warn("%s", p->why);
+	if (p->options.mode == MODE_SMTP)
+		printf("421 4.3.0 the mail system is not ready\r\n");
 	return program_complain(rc, p->why);
 }
 
@@ -125,6 +136,8 @@ run_mode(struct program *p, const char *called)
 	}
 	if (p->options.mode == MODE_SUBMIT)
 		rc = run_submit(p, called);
+	else if (p->options.mode == MODE_SMTP)
+		rc = run_smtp(p, called);
 	else if (p->options.mode == MODE_MAILQ)
 		rc = run_mailq(p);
 	else
@@ -146,14 +159,14 @@ run(struct program *p, char **argv, const char *called)
 	case MODE_HOSTSTAT: /* nothing about hosts is kept between runs */
 	case MODE_PURGESTAT:
 		return EX_OK;
-	case MODE_SMTP:
-		return program_complain(
-		    EX_UNAVAILABLE, "-bs is not built in: pipe the message to this command");
 	case MODE_QUEUE:
 	case MODE_VERIFY:
 	case MODE_DELIVER:
 		if ((rc = deliver_exec(argv)) != EX_OK)
 			return rc;
+		break;
+	case MODE_SMTP:
+		smtpd_shield_stderr();
 		break;
 	case MODE_SUBMIT:
 	case MODE_MAILQ:
