@@ -16,7 +16,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | b1k | f | h1 | h8) ;;
+	a1k | a10k | b1k | f | h*) ;;
 	*) return 1 ;;
 	esac
 }
@@ -103,6 +103,11 @@ peer_drain()
 peer_submit()
 {
 	echo "/usr/sbin/sendmail -odq -f a@bench.example"
+}
+
+peer_submit_hbs()
+{
+	echo "/usr/sbin/sendmail -bs -odq"
 }
 
 peer_submitted()

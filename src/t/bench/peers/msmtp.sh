@@ -31,7 +31,7 @@ peer_messages()
 peer_setup()
 {
 	tree_mount msmtp || return 1
-	mkdir "$WORK/queue"
+	mkdir /var/spool/queue
 	cat >/etc/msmtprc <<-END
 	account default
 	host 127.0.0.1
@@ -52,14 +52,14 @@ peer_fill()
 	message "$2" >"$WORK/message"
 	i=0
 	while [ $i -lt "$1" ]; do
-		cp "$WORK/message" "$WORK/queue/r$i@bench.example"
+		cp "$WORK/message" "/var/spool/queue/r$i@bench.example"
 		i=$((i + 1))
 	done
 }
 
 peer_drain()
 {
-	cd "$WORK/queue" || return 1
+	cd /var/spool/queue || return 1
 	for to in *; do
 		/usr/bin/msmtp "$to" <"$to" && rm "$to"
 	done

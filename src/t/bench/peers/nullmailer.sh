@@ -16,7 +16,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | f | h1 | h8) ;;
+	a1k | a10k | f | h*) ;;
 	*) return 1 ;;
 	esac
 }
@@ -63,6 +63,11 @@ peer_drain()
 peer_submit()
 {
 	echo "/usr/sbin/sendmail -f a@bench.example"
+}
+
+peer_submit_hbs()
+{
+	echo "/usr/sbin/sendmail -bs"
 }
 
 peer_submitted()

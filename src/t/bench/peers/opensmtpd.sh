@@ -21,7 +21,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | b1k | d50c20 | d50c100 | d200c20 | f | h1 | h8) ;;
+	a1k | a10k | b1k | d50c20 | d50c100 | d200c20 | f | h*) ;;
 	*) return 1 ;;
 	esac
 }

@@ -20,7 +20,7 @@ peer_version()
 peer_can()
 {
 	case $1 in
-	a1k | a10k | b1k | f | h1 | h8) ;;
+	a1k | a10k | b1k | f | h*) ;;
 	*) return 1 ;;
 	esac
 }
@@ -97,9 +97,16 @@ peer_submit()
 	echo "/usr/libexec/sendmail/sendmail -odq -f a@bench.example"
 }
 
+peer_submit_hbs()
+{
+	# Here a sender's domain must have an address.
+	echo '127.0.0.2 bench.example' >>/etc/hosts
+	echo "/usr/libexec/sendmail/sendmail -bs -odq"
+}
+
 peer_submitted()
 {
-	find /var/spool/mqueue-client -name 'qf*' | wc -l
+	find /var/spool/mqueue-client /var/spool/mqueue -name 'qf*' | wc -l
 }
 
 peer_stop()

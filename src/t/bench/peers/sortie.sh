@@ -16,6 +16,10 @@ peer_version()
 peer_can()
 {
 	case $VARIANT.$1 in
+	*.hbs)
+		"$(sortie_front)" -C /dev/null -bs </dev/null >/dev/null 2>&1
+		[ $? != 69 ] # EX_UNAVAILABLE
+		;;
 	.size) command -v strip >/dev/null ;;
 	static.h*) ;;
 	static.*) return 1 ;;
@@ -115,6 +119,11 @@ sortie_front()
 	if [ -n "$VARIANT" ]; then
 		echo "$BUILD/$VARIANT/sendmail"
 	elif [ -x "$BUILD/sendmail" ]; then echo "$BUILD/sendmail"; else echo "$BUILD/sortie"; fi
+}
+
+peer_submit_hbs()
+{
+	echo "$(sortie_front) -C $WORK/conf -bs -odq"
 }
 
 peer_submitted()

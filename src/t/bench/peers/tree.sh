@@ -32,6 +32,17 @@ tree_on()
 	echo "$tree_point" >>"$WORK/mounts"
 }
 
+# peer_keep: what has been queued waits for the next repetition, for which peer_refill queues it again.
+peer_keep()
+{
+	cp -a /var/spool "$KEEP/$PROGRAM"
+}
+
+peer_refill()
+{
+	cp -a "$KEEP/$PROGRAM/." /var/spool
+}
+
 # tree_unmount: for when the namespace outlives the run.
 tree_unmount()
 {
