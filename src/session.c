@@ -175,6 +175,7 @@ handle(struct session *s, const struct smtp_event *e)
 	case SMTP_READY:
 		s->ready = true;
 		auth_release(&s->query); /* the secret has done its work */
+		smtp_rest(s->smtp); /* mail needs less than what came before it */
 		break;
 	case SMTP_SETTLED:
 		f = flight_of(s, e->mail);

@@ -14,7 +14,8 @@
 #include "base/sys.h"
 #include "logcap.h"
 #include "net_fake.h"
-#include "session.h"
+#include "proto/smtp_impl.h"
+#include "session_impl.h"
 #include "smtp_fake.h"
 #include "suites.h"
 #include "vclock.h"
@@ -98,7 +99,7 @@ on_closed(void *ctx, struct session *s, const struct session_end *end)
 	session = NULL; /* it frees itself */
 }
 
-static const struct session_ops ops = {NULL, on_next, on_settled, on_finished, on_idle, on_closed};
+static struct session_ops ops = {NULL, on_next, on_settled, on_finished, on_idle, on_closed};
 
 /* --- the world --- */
 
@@ -302,6 +303,35 @@ START_TEST(a_busy_session_allocates_nothing)
 	until('i');
 	ck_assert_uint_eq(server->nmessages, JOBS);
 	ck_assert_uint_eq(ours_at[JOBS - 1] - ours_at[9], 0);
+}
+END_TEST
+
+static bool
+holds_memory(const struct session *s)
+{
+	const struct smtp *e = s->smtp;
+
+	return s->spares.first != NULL || e->spares.first != NULL || e->out.mem != NULL ||
+	       e->reply.raw.mem != NULL || e->flight != NULL || e->notes != NULL ||
+	       e->verdicts != NULL;
+}
+
+static struct job *
+next_of_one_that_holds_nothing(void *ctx, struct session *s, bool *last_hop)
+{
+	ck_assert(given > 0 || !holds_memory(s));
+	return on_next(ctx, s, last_hop);
+}
+
+/* Thousands may be, while they wait for their greeting or for more mail. */
+START_TEST(before_mail_and_behind_it_a_session_is_small)
+{
+	ops.next = next_of_one_that_holds_nothing;
+	give();
+	start();
+	until('i');
+	ck_assert_str_eq(buf_str(&trail), "Sdi");
+	ck_assert(!holds_memory(session));
 }
 END_TEST
 
@@ -517,6 +547,7 @@ suite_session(void)
 	tcase_add_test(tc, many_over_one);
 	tcase_add_test(tc, eight_in_one_write);
 	tcase_add_loop_test(tc, a_busy_session_allocates_nothing, 0, 3);
+	tcase_add_test(tc, before_mail_and_behind_it_a_session_is_small);
 	tcase_add_loop_test(tc, no_chunks_where_they_came_to_nothing, 0, 2);
 	tcase_add_test(tc, a_chunk_shorter_than_recorded);
 	tcase_add_test(tc, a_greeting_that_never_comes);

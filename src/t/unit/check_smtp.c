@@ -560,6 +560,40 @@ START_TEST(an_idle_connection_keeps_no_buffers)
 }
 END_TEST
 
+/* One that cannot send keeps the room, another makes one of its own, and one is left for all. */
+START_TEST(who_waits_for_an_answer_holds_no_body)
+{
+	static char body[10000];
+	struct buf room;
+	struct smtp_event e;
+	struct watched *w[] = {greeted(), greeted()};
+
+	buf_init(&room, 0);
+	memset(body, '.', sizeof(body));
+	for (int i = 0; i < 2; i++) {
+		w[i]->s->o.room = &room;
+		hand(w[i], one, 1, body, sizeof(body));
+		hear(w[i], "250 ok\r\n250 ok\r\n");
+	}
+	smtp_input(w[0]->s, "354 go\r\n", 8);
+	ck_assert(smtp_next_event(w[0]->s, &e) && e.type == SMTP_BODY);
+	smtp_body(w[0]->s, e.mail, body, e.want);
+	hear(w[1], "354 go\r\n");
+	ck_assert_uint_le(w[1]->s->out.cap, SMTP_OUT_KEPT);
+	ck_assert_uint_gt(room.cap, sizeof(body));
+	drain(w[0]);
+	ck_assert_uint_le(w[0]->s->out.cap, SMTP_OUT_KEPT);
+	ck_assert_uint_gt(room.cap, sizeof(body));
+	ck_assert_str_eq(w[0]->out, w[1]->out);
+	for (int i = 0; i < 2; i++) {
+		hear(w[i], "250 ok\r\n");
+		ck_assert_uint_eq(w[i]->sent, 1);
+		dismiss(w[i]);
+	}
+	buf_free(&room);
+}
+END_TEST
+
 START_TEST(patience_starts_when_a_command_reaches_the_head)
 {
 	struct watched *w = greeted();
@@ -942,6 +976,7 @@ add_caller_tests(TCase *tc)
 	tcase_add_test(tc, so_much_is_sent_ahead_and_no_more);
 	tcase_add_test(tc, the_output_has_room_for_the_worst_body);
 	tcase_add_test(tc, an_idle_connection_keeps_no_buffers);
+	tcase_add_test(tc, who_waits_for_an_answer_holds_no_body);
 	tcase_add_test(tc, patience_starts_when_a_command_reaches_the_head);
 	tcase_add_test(tc, patience_for_a_body_starts_anew_with_each_block);
 	tcase_add_test(tc, patience_for_a_chunk_starts_anew_with_each_block);
