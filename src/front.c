@@ -36,15 +36,14 @@ extern char **environ;
  * has not, and it is the one beside us, so that what has just been built works where it was built.
  */
 static const char *
-whole_program(void)
+whole_program(char path[PATH_MAX])
 {
 	static const char name[] = "sortie";
-	static char path[PATH_MAX];
 	ssize_t n;
 
 	if (privilege_is_set_id())
 		return PROGRAM;
-	n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+	n = readlink("/proc/self/exe", path, PATH_MAX - sizeof(name));
 	while (n > 0 && path[n - 1] != '/')
 		n--;
 	if (n <= 0)
@@ -56,7 +55,8 @@ whole_program(void)
 int
 deliver_exec(char **argv)
 {
-	const char *whole = whole_program();
+	char path[PATH_MAX];
+	const char *whole = whole_program(path);
 
 	execve(whole, argv, environ);
 	fprintf(stderr, "sortie: %s: %s\n", whole, strerror(errno));
@@ -78,7 +78,8 @@ static void
 exec_whole(const struct options *o, char *what)
 {
 	char name[] = "sortie", verbose[] = "-v", rights[] = "-d", conf[] = "-C";
-	char *argv[8] = {name, what};
+	char *argv[8] = {name, what}, path[PATH_MAX];
+	const char *whole = whole_program(path);
 	size_t n = 2;
 
 	if (o->verbose)
@@ -89,8 +90,8 @@ exec_whole(const struct options *o, char *what)
 		argv[n++] = conf;
 		argv[n++] = (char *)(uintptr_t)o->config;
 	}
-	execve(whole_program(), argv, environ);
-	log_warn("%s: %s; the message waits for a queue run", whole_program(), strerror(errno));
+	execve(whole, argv, environ);
+	log_warn("%s: %s; the message waits for a queue run", whole, strerror(errno));
 }
 
 /* --- in the foreground -------------------------------------------------------------------- */

@@ -405,17 +405,18 @@ spool_batch(struct spool *sp)
 static int
 write_ballast(int fd)
 {
-	static unsigned char block[BALLAST_BLOCK];
+	unsigned char *block = xmalloc(BALLAST_BLOCK);
 	uint32_t x = 1;
+	int r = 0;
 
-	for (size_t i = 0; i < sizeof(block); i++) {
+	for (size_t i = 0; i < BALLAST_BLOCK; i++) {
 		x = x * 1103515245U + 12345U;
 		block[i] = (unsigned char)(x >> 16 & 0xff);
 	}
-	for (int done = 0; done < BALLAST_SIZE; done += BALLAST_BLOCK)
-		if (durable_write(fd, block, sizeof(block)) == -1)
-			return -1;
-	return durable_sync(fd);
+	for (int done = 0; r == 0 && done < BALLAST_SIZE; done += BALLAST_BLOCK)
+		r = durable_write(fd, block, BALLAST_BLOCK);
+	free(block);
+	return r == 0 ? durable_sync(fd) : -1;
 }
 
 bool
