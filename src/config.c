@@ -175,6 +175,7 @@ config_parse(
 static int
 read_all(struct buf *b, const char *path)
 {
+	enum { PIECE = 1024 }; /* what most files fit into: every page touched is one more to get */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), saved;
 	ssize_t n;
 	char *at;
@@ -182,8 +183,8 @@ read_all(struct buf *b, const char *path)
 	if (fd == -1)
 		return -1;
 	do {
-		at = buf_reserve(b, 4096);
-		n = at == NULL ? -1 : read(fd, at, 4096);
+		at = buf_reserve(b, PIECE);
+		n = at == NULL ? -1 : read(fd, at, PIECE);
 		if (at == NULL)
 			errno = EFBIG;
 		if (n > 0)
