@@ -42,6 +42,8 @@ struct reactor {
 	size_t nfds, cap;
 	size_t nactive; /* the first so many of them */
 	int64_t whole_ms; /* when all were asked last */
+	uint64_t round; /* counted through all turns */
+	unsigned rounds; /* of a turn */
 	struct list tasks, last, idle;
 	bool in_turn;
 };
@@ -52,6 +54,7 @@ reactor_new(void)
 	struct reactor *r = xcalloc(1, sizeof(*r));
 
 	r->now_ms = clock_mono_ms();
+	r->rounds = 1;
 	wheel_init(&r->wheel, r->now_ms);
 	list_init(&r->tasks);
 	list_init(&r->last);
@@ -139,6 +142,7 @@ watch_add(struct reactor *r, struct watch *w, int fd, short events)
 		r->watches = xreallocarray(r->watches, r->cap, sizeof(*r->watches));
 	}
 	w->fd = fd;
+	w->round = 0;
 	w->slot = r->nfds++;
 	r->fds[w->slot] = (struct pollfd){.fd = fd, .events = events};
 	r->watches[w->slot] = w;
@@ -188,6 +192,7 @@ activate_ready(struct reactor *r, int left)
 static void
 run_watches(struct reactor *r, int ready)
 {
+	r->round++;
 	for (size_t i = r->nactive; i-- > 0 && ready > 0;) {
 		struct pollfd *p = &r->fds[i];
 		struct watch *w;
@@ -204,9 +209,36 @@ run_watches(struct reactor *r, int ready)
 		p->revents = 0;
 		w = r->watches[i];
 		w->active_ms = r->now_ms;
+		if (events & POLLIN)
+			w->round = r->round;
 		if (events != 0)
 			w->fn(w->ctx, events);
 	}
+}
+
+/* Those that had something to read in the last round, unless they no longer want to. */
+static void
+run_readers(struct reactor *r)
+{
+	uint64_t last = r->round++;
+
+	for (size_t i = r->nactive; i-- > 0;) {
+		struct watch *w;
+
+		if (i >= r->nactive)
+			continue;
+		w = r->watches[i];
+		if (w->round != last || !(r->fds[i].events & POLLIN))
+			continue;
+		w->round = r->round;
+		w->fn(w->ctx, POLLIN);
+	}
+}
+
+void
+reactor_rounds(struct reactor *r, unsigned n)
+{
+	r->rounds = n;
 }
 
 /* --- timers --- */
@@ -405,6 +437,8 @@ reactor_turn(struct reactor *r)
 		activate_ready(r, ready);
 	}
 	run_watches(r, ready);
+	for (unsigned i = 1; i < r->rounds && ready > 0; i++)
+		run_readers(r);
 	if (whole)
 		run_timers(r);
 	if (ready == 0 && !anything_queued(r))

@@ -38,6 +38,7 @@ struct watch {
 	int fd;
 	size_t slot; /* index into the pollfd array, SIZE_MAX: not watched */
 	int64_t active_ms; /* when it was last added, changed or ready */
+	uint64_t round; /* the last one in which it was told to read, since it was added */
 	watch_fn *fn;
 	void *ctx;
 };
@@ -75,6 +76,12 @@ void task_queue_idle(struct reactor *r, struct task *t); /* when there is nothin
 void task_cancel(struct task *t);
 
 int64_t reactor_now(const struct reactor *r); /* this turn's time, ms */
+
+/*
+ * From the next turn on those that have something to read are called n times in each, in rounds and
+ * before the timers: for when the end of a turn is dear. There may be nothing more to read by then.
+ */
+void reactor_rounds(struct reactor *r, unsigned n);
 
 /*
  * One turn; waits in poll(2) until something is ready, a timer is due, or a task is queued. Returns

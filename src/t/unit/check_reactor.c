@@ -473,6 +473,90 @@ START_TEST(a_wait_for_the_active_ends_for_the_quiet)
 }
 END_TEST
 
+/* --- rounds --- */
+
+static unsigned polls;
+static int (*virtual_poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
+
+static int
+counted_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	polls++;
+	return virtual_poll(fds, n, timeout_ms);
+}
+
+START_TEST(readers_are_called_in_rounds)
+{
+	watch_add(r, &A->watch, A->fd, POLLIN);
+	watch_add(r, &B->watch, B->fd, POLLIN | POLLOUT);
+	watch_add(r, &C->watch, C->fd, POLLIN | POLLOUT);
+	watch_add(r, &actors[3].watch, actors[3].fd, POLLIN);
+	timer_arm(r, &actors[4].timer, reactor_now(r));
+	task_queue(r, &actors[5].task);
+	poke(A);
+	poke(B);
+	reactor_rounds(r, 3);
+	polls = 0;
+	virtual_poll = sys.poll;
+	sys.poll = counted_poll;
+	ck_assert(reactor_turn(r));
+	sys.poll = virtual_poll;
+	ck_assert_str_eq(trail_taken(), "cbababaef");
+	ck_assert_int_eq(B->events, POLLIN);
+	ck_assert_uint_eq(polls, 1);
+	reactor_rounds(r, 1);
+	ck_assert(reactor_turn(r));
+	ck_assert_str_eq(trail_taken(), "cba");
+}
+END_TEST
+
+static void
+remove_all_the_second_time(struct actor *a)
+{
+	if (a->calls == 2)
+		remove_all(a);
+}
+
+START_TEST(what_has_been_removed_is_not_called_in_later_rounds)
+{
+	for (int i = 0; i < ACTORS; i++)
+		actors[i].act = remove_all_the_second_time;
+	all_ready();
+	reactor_rounds(r, 3);
+	reactor_turn(r);
+	ck_assert_uint_eq(strlen(trail_taken()), ACTORS + 1);
+	ck_assert(!reactor_turn(r));
+}
+END_TEST
+
+START_TEST(a_new_watch_has_no_part_in_the_rounds_of_the_old_one)
+{
+	for (int i = 0; i < ACTORS; i++)
+		actors[i].act = remove_and_add_again;
+	all_ready();
+	reactor_rounds(r, 3);
+	reactor_turn(r);
+	ck_assert_uint_eq(strlen(trail_taken()), ACTORS);
+}
+END_TEST
+
+static void
+read_no_more(struct actor *a)
+{
+	watch_change(r, &a->watch, POLLOUT);
+}
+
+START_TEST(who_no_longer_wants_to_read_is_not_called_again)
+{
+	for (int i = 0; i < ACTORS; i++)
+		actors[i].act = read_no_more;
+	all_ready();
+	reactor_rounds(r, 3);
+	reactor_turn(r);
+	ck_assert_uint_eq(strlen(trail_taken()), ACTORS);
+}
+END_TEST
+
 /* --- any mixture of it, many times --- */
 
 enum { CROWD = 64 };
@@ -480,7 +564,7 @@ enum { CROWD = 64 };
 static struct member {
 	struct watch watch;
 	int fd, peer;
-	bool owed; /* ready and watched when poll returned, and not removed since */
+	unsigned owed; /* calls: ready and watched when poll returned, and not removed since */
 	bool watched;
 } crowd[CROWD];
 static uint64_t seed;
@@ -503,7 +587,7 @@ crowd_toggle(struct member *m)
 	else
 		watch_add(r, &m->watch, m->fd, POLLIN);
 	m->watched = !m->watched;
-	m->owed = false;
+	m->owed = 0;
 }
 
 static void
@@ -512,17 +596,21 @@ on_member(void *ctx, short events)
 	struct member *m = ctx;
 
 	(void)events;
-	if (!m->owed)
+	if (m->owed == 0)
 		wrong++;
-	m->owed = false;
+	else
+		m->owed--;
 	for (uint32_t n = rnd(6); n > 0; n--)
 		crowd_toggle(&crowd[rnd(CROWD)]);
 	if (rnd(3) == 0)
 		crowd_toggle(m);
 }
 
-START_TEST(everyone_ready_is_called_exactly_once_whatever_the_others_do)
+START_TEST(everyone_ready_is_called_exactly_once_a_round_whatever_the_others_do)
 {
+	unsigned rounds = _i < 2 ? 1 : 3;
+
+	reactor_rounds(r, rounds);
 	seed = 88172645463325252u;
 	wrong = 0;
 	for (int i = 0; i < CROWD; i++) {
@@ -535,7 +623,7 @@ START_TEST(everyone_ready_is_called_exactly_once_whatever_the_others_do)
 			ck_abort_msg("write");
 	}
 	timer_arm(r, &A->timer, INT64_MAX);
-	if (_i == 1)
+	if (_i % 2 == 1)
 		bystanders_come();
 	for (int turn = 0; turn < 3000; turn++) {
 		if (rnd(20) == 0)
@@ -543,12 +631,12 @@ START_TEST(everyone_ready_is_called_exactly_once_whatever_the_others_do)
 		for (int i = 0; i < CROWD; i++) {
 			if (!crowd[i].watched && rnd(2) == 0)
 				crowd_toggle(&crowd[i]);
-			crowd[i].owed = crowd[i].watched;
+			crowd[i].owed = crowd[i].watched ? rounds : 0;
 		}
 		task_queue(r, &B->task);
 		reactor_turn(r);
 		for (int i = 0; i < CROWD; i++)
-			wrong += crowd[i].owed; /* missed */
+			wrong += crowd[i].owed > 0; /* missed */
 	}
 	ck_assert_int_eq(wrong, 0);
 	for (int i = 0; i < CROWD; i++) {
@@ -556,7 +644,7 @@ START_TEST(everyone_ready_is_called_exactly_once_whatever_the_others_do)
 		close(crowd[i].fd);
 		close(crowd[i].peer);
 	}
-	if (_i == 1)
+	if (_i % 2 == 1)
 		bystanders_go();
 }
 END_TEST
@@ -933,7 +1021,20 @@ tcase_watches(void)
 	tcase_add_test(tc, one_that_was_quiet_is_heard_a_little_later);
 	tcase_add_test(tc, one_that_was_quiet_is_heard_before_a_timer_fires);
 	tcase_add_test(tc, a_wait_for_the_active_ends_for_the_quiet);
-	tcase_add_loop_test(tc, everyone_ready_is_called_exactly_once_whatever_the_others_do, 0, 2);
+	return tc;
+}
+
+static TCase *
+tcase_rounds(void)
+{
+	TCase *tc = tcase_new("rounds");
+
+	tcase_add_test(tc, readers_are_called_in_rounds);
+	tcase_add_test(tc, what_has_been_removed_is_not_called_in_later_rounds);
+	tcase_add_test(tc, a_new_watch_has_no_part_in_the_rounds_of_the_old_one);
+	tcase_add_test(tc, who_no_longer_wants_to_read_is_not_called_again);
+	tcase_add_loop_test(
+	    tc, everyone_ready_is_called_exactly_once_a_round_whatever_the_others_do, 0, 4);
 	return tc;
 }
 
@@ -983,6 +1084,7 @@ suite_reactor(void)
 	tcase_add_test(tc, an_interrupted_wait_ends_the_wait_and_not_the_turn);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, tcase_watches());
+	suite_add_tcase(s, tcase_rounds());
 	suite_add_tcase(s, tcase_timers_and_tasks());
 	suite_add_tcase(s, tcase_contracts());
 	return s;
