@@ -30,11 +30,6 @@ struct work { /* a job and whose it is */
 void
 message_touch(struct message *m)
 {
-	if (m->written) { /* again, before the sync */
-		list_remove(&m->touched);
-		m->written = false;
-		m->all->nwritten--;
-	}
 	if (!list_linked(&m->touched))
 		list_add_tail(&m->all->touched, &m->touched);
 	task_queue_last(m->all->reactor, &m->all->commit);
@@ -151,13 +146,11 @@ messages_new(
 		ms->options.bodies_max = BODIES_MAX;
 	map_init(&ms->by_id);
 	list_init(&ms->touched);
-	list_init(&ms->written);
 	list_init(&ms->staged);
 	list_init(&ms->bodies);
 	task_init(&ms->commit, messages_commit, ms);
 	task_init(&ms->stages, messages_next_stages, ms);
 	task_init(&ms->sweep, messages_sweep, ms);
-	timer_init(&ms->sync, messages_on_sync, ms);
 	return ms;
 }
 
@@ -175,7 +168,6 @@ messages_free(struct messages **msp)
 	task_cancel(&ms->commit);
 	task_cancel(&ms->stages);
 	task_cancel(&ms->sweep);
-	timer_disarm(ms->reactor, &ms->sync);
 	map_free(&ms->by_id);
 	free(ms);
 	*msp = NULL;

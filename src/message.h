@@ -4,8 +4,7 @@
  * A message comes in with message_admit() and leaves, through a task, when its jobs of this pass
  * are done, the outcome is durable and a report that it owes has been made; `left` is called then.
  * During a turn outcomes are only noted. The commit at its end appends them, removes what is
- * finished and makes it all durable with one sync for each file and directory touched; where syncs
- * take long several turns share them.
+ * finished and makes it all durable with one sync for each file and directory touched.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -30,7 +29,6 @@ enum message_left {
 
 struct messages_options {
 	unsigned recipients; /* of one transaction */
-	unsigned unsynced_max; /* messages that wait for one sync; 0: as many as come in a turn */
 	size_t
 	    bodies_max; /* of delivered messages that wait for an idle moment to go; 0: the default */
 	int64_t retry_min_s, retry_max_s, expire_s, warn_s;

@@ -1,12 +1,9 @@
 /*
  * message_commit.c: making outcomes durable, and what follows from it: a message is closed, it leaves.
  *
- * At the end of each turn outcomes are appended and finished files unlinked, so that they survive
- * this process. The sync, which makes them survive a power cut, comes then and there where it takes no
- * time to speak of. On a disk where it takes long it is put off until twice that has gone by since the
- * last one: what is answered meanwhile shares it, and no more than a third of the time is spent waiting.
- * Nobody is told that a message is done before; the lock is kept. What a power cut can repeat grows
- * from what was answered during one sync to what was during three, and by no more than SYNC_WAIT_MAX_MS.
+ * At the end of each turn outcomes are appended and finished files unlinked, and then each file and
+ * directory touched is synced once. Where that takes long it must not be done for a few messages only:
+ * the next turns are longer, and take in what servers have answered while the turn was at work.
  */
 #include "message_impl.h"
 
@@ -25,7 +22,8 @@
 enum {
 	WHOLE_MAX = 1024 * 1024 * 1024,
 	LONG_FILE = 32 * 1024 * 1024,
-	SYNC_WAIT_MAX_MS = 100,
+	SLOW_SYNC_NS = 500 * 1000,
+	SLOW_SYNC_ROUNDS = 3,
 };
 
 /* --- closing ------------------------------------------------------------------------------ */
@@ -278,12 +276,12 @@ after_commit(struct message *m)
 	}
 }
 
-/* Nothing that this turn or an earlier one has written is known to be on disk: once more, elsewhere. */
+/* Nothing that this turn has written is known to be on disk: once more, elsewhere. */
 static void
-write_all_anew(struct messages *ms)
+write_all_anew(struct messages *ms, struct list *batch)
 {
 	set_broken(ms, "sync");
-	list_each (pos, &ms->written) {
+	list_each (pos, batch) {
 		struct message *m = list_item(pos, struct message, touched);
 
 		if (m->fd >= 0)
@@ -294,57 +292,34 @@ write_all_anew(struct messages *ms)
 }
 
 static void
-make_durable(struct messages *ms)
+make_durable(struct messages *ms, struct list *batch)
 {
+	struct durable_batch *b = spool_batch(ms->spool);
+	unsigned long long syncs = b->syncs;
 	long long begun_ns = sys.mono_ns();
-	int64_t wait_ms;
-	struct list batch;
 
-	timer_disarm(ms->reactor, &ms->sync);
-	if (durable_commit(spool_batch(ms->spool)) != 0)
-		write_all_anew(ms);
-	wait_ms = 2 * (sys.mono_ns() - begun_ns) / 1000000;
-	ms->sync_again_ms =
-	    clock_mono_ms() + (wait_ms < SYNC_WAIT_MAX_MS ? wait_ms : SYNC_WAIT_MAX_MS);
-	list_init(&batch);
-	list_splice_tail(&batch, &ms->written);
-	ms->nwritten = 0;
-	while (!list_empty(&batch)) {
-		struct message *m = list_item(batch.next, struct message, touched);
-
-		list_remove(&m->touched);
-		m->written = false;
-		after_commit(m);
-	}
+	if (durable_commit(b) != 0)
+		write_all_anew(ms, batch);
+	if (b->syncs > syncs)
+		reactor_rounds(
+		    ms->reactor, sys.mono_ns() - begun_ns > SLOW_SYNC_NS ? SLOW_SYNC_ROUNDS : 1);
 }
 
 void
 messages_commit(void *ctx)
 {
 	struct messages *ms = ctx;
+	struct list batch;
 
-	while (!list_empty(&ms->touched)) {
-		struct message *m = list_item(ms->touched.next, struct message, touched);
+	list_init(&batch);
+	list_splice_tail(&batch, &ms->touched);
+	list_each (pos, &batch)
+		write_out(list_item(pos, struct message, touched));
+	make_durable(ms, &batch);
+	while (!list_empty(&batch)) {
+		struct message *m = list_item(batch.next, struct message, touched);
 
-		write_out(m);
-		if (m->holds == 0)
-			message_close_body(m);
 		list_remove(&m->touched);
-		list_add_tail(&ms->written, &m->touched);
-		m->written = true;
-		ms->nwritten++;
+		after_commit(m);
 	}
-	if (!ms->broken && ms->nwritten < ms->options.unsynced_max &&
-	    clock_mono_ms() < ms->sync_again_ms)
-		timer_arm(ms->reactor, &ms->sync, ms->sync_again_ms);
-	else
-		make_durable(ms);
-}
-
-void
-messages_on_sync(void *ctx)
-{
-	struct messages *ms = ctx;
-
-	task_queue_last(ms->reactor, &ms->commit);
 }

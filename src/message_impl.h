@@ -39,8 +39,7 @@ enum stage {
 
 struct message {
 	struct map_node node;
-	struct list touched; /* on messages->touched, or ->written */
-	bool written; /* the latter */
+	struct list touched; /* on messages->touched: the commit has to look at it */
 	struct list next_stage; /* on messages->staged */
 	struct messages *all;
 	struct envelope envelope;
@@ -66,14 +65,10 @@ struct messages {
 	struct sites *sites;
 	struct messages_options options;
 	struct map by_id;
-	struct list touched; /* the commit at the end of the turn has to look at them */
-	struct list written; /* it has, and they wait for the sync */
-	struct list staged, bodies;
-	size_t nwritten, nbodies;
+	struct list touched, staged, bodies;
+	size_t nbodies;
 	uint64_t body_bytes;
 	struct task commit, stages, sweep;
-	struct timer sync;
-	int64_t sync_again_ms; /* not before */
 	struct messages_counts counts;
 	size_t rcpts;
 	bool broken, full;
@@ -86,16 +81,14 @@ void message_free(struct message *m);
 /* message_lock.c */
 bool message_lock(struct message *m); /* the lock is had, and what the file says is known */
 bool message_open_body(struct message *m);
-void message_close_body(struct message *m);
 void message_drop_lock(struct message *m);
 void message_let_go(struct message *m); /* of the lock and the body */
 
 /* message_outcome.c */
 void message_settle(struct job *j, size_t rcpt, const struct verdict *v);
 
-/* message_commit.c: a task, and a timer */
-void messages_commit(void *messages);
-void messages_on_sync(void *messages);
+/* message_commit.c */
+void messages_commit(void *messages); /* a task */
 
 /* message_report.c */
 void messages_remove_body(

@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/sys.h"
 
-void
-message_close_body(struct message *m)
+static void
+close_body(struct message *m)
 {
 	if (m->body >= 0)
 		sys.close(m->body);
@@ -29,7 +29,7 @@ message_drop_lock(struct message *m)
 void
 message_let_go(struct message *m)
 {
-	message_close_body(m);
+	close_body(m);
 	message_drop_lock(m);
 }
 

@@ -351,7 +351,6 @@ build_queue(struct runner *r)
 	    .messages =
 		{
 		    .recipients = c->recipients,
-		    .unsynced_max = r->network.sessions / 2, /* they have files open */
 		    .retry_min_s = c->retry_min_s,
 		    .retry_max_s = c->retry_max_s,
 		    .expire_s = c->expire_s,

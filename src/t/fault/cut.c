@@ -11,10 +11,9 @@
  * had been promised by then:
  *
  *	- A submission that ended with exit 0 is there.
- *	- A delivery is recorded: never made again, once the log has said "status=sent", what was
- *	  then written about it has been synced, and the turn of the loop in which that happened
- *	  is over (or the run). Until then it is in flight, and may be repeated once. The sync comes
- *	  in the same turn, but where the disk is slow (message_commit.c).
+ *	- A delivery is recorded: never made again, once the log has said "status=sent" and the
+ *	  turn of the loop in which that happened is over (or the run). Until then it is in flight, and
+ *	  may be repeated once.
  *
  * The same with a run that was killed at one of its changes, and another one after it, before the cut;
  * and with one of the syncs failing.
@@ -74,7 +73,7 @@ struct promises {
 	bool accepted; /* the submission has ended with exit 0 */
 	size_t receipts; /* the first so many of those of the recording had come ... */
 	bool said[PROMISES]; /* ... and the program has told of them ... */
-	bool kept[PROMISES]; /* ... and synced what it wrote, and that turn is over */
+	bool kept[PROMISES]; /* ... and its turn is over */
 };
 
 static struct sweep {
@@ -87,9 +86,6 @@ static struct sweep {
 	bool after_kill; /* the first run of the recording was killed */
 	bool resubmits; /* the last run of the recording is a submission */
 	struct promises promises;
-	int record_at
-	    [PROMISES]; /* where one that was told of is written, an inode and 1; 0: not yet */
-	bool synced[PROMISES]; /* ... and it has been synced */
 	struct disk *disk;
 	uint64_t *seen; /* points: a table of open addresses */
 	size_t nseen, seen_cap;
@@ -166,45 +162,20 @@ tells_of(const char *line, const struct receipt *r)
 }
 
 static void
-forget_unkept(void)
-{
-	memset(sweep.promises.said, 0, sizeof(sweep.promises.said));
-	memset(sweep.record_at, 0, sizeof(sweep.record_at));
-	memset(sweep.synced, 0, sizeof(sweep.synced));
-}
-
-/* What has to be synced, where the control file of this message was changed, and 1; else 0. */
-static int
-where_recorded(const struct record_event *e, const char *id)
-{
-	char ctl[RECEIVER_NAME_MAX + 8];
-
-	snprintf(ctl, sizeof(ctl), "ctl/%s", id);
-	if (e->kind == RECORD_WRITE || e->kind == RECORD_UNLINK)
-		return str_ends_i(e->what, ctl) ? e->inode + 1 : 0;
-	return e->kind == RECORD_RENAME && str_ends_i(e->what, ctl) ? e->other_dir + 1 : 0;
-}
-
-static void
 note_promises(const struct record_event *e)
 {
 	struct promises *p = &sweep.promises;
-	bool ended = e->kind == RECORD_END && !WIFSIGNALED((int)e->at);
-	int at;
+	bool over = e->kind == RECORD_REST || (e->kind == RECORD_END && !WIFSIGNALED((int)e->at));
 
 	p->receipts = e->receipts;
 	for (size_t i = 0; i < p->receipts; i++) {
 		if (e->kind == RECORD_SAID && tells_of(e->data, &sweep.receipts[i]))
 			p->said[i] = true;
-		if (p->said[i] && (at = where_recorded(e, sweep.receipts[i].id)) != 0)
-			sweep.record_at[i] = at;
-		if (e->kind == RECORD_SYNC && e->inode + 1 == sweep.record_at[i])
-			sweep.synced[i] = true;
-		p->kept[i] |= (ended && p->said[i]) || (e->kind == RECORD_REST && sweep.synced[i]);
+		p->kept[i] |= over && p->said[i];
 	}
 	/* What dies in mid-turn has promised nothing of it. */
 	if (e->kind == RECORD_END && WIFSIGNALED((int)e->at))
-		forget_unkept();
+		memset(p->said, 0, sizeof(p->said));
 	if (e->kind == RECORD_END && e == &sweep.record.events[sweep.record.n - 1])
 		p->accepted =
 		    sweep.resubmits && WIFEXITED((int)e->at) && WEXITSTATUS((int)e->at) == 0;
@@ -351,7 +322,6 @@ replay(size_t states, bool counting)
 
 	sweep.counting = counting;
 	memset(&sweep.promises, 0, sizeof(sweep.promises));
-	forget_unkept();
 	sweep.nseen = sweep.seen_cap = 0;
 	free(sweep.seen);
 	sweep.seen = NULL;
