@@ -32,14 +32,14 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 
 TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program.c src/privilege.c \
 	src/options.c src/config.c src/config_keys.c \
-	src/config_value.c src/config_tls.c src/runner.c src/network.c src/smtpd.c src/submit.c \
+	src/config_value.c src/config_tls.c src/config_local.c src/runner.c src/network.c src/smtpd.c src/submit.c \
 	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \
-	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/site.c \
-	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/route.c \
+	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/message_forward.c src/site.c \
+	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/site_local.c src/forward.c src/route.c \
 	src/route_mx.c src/route_host.c src/route_address.c src/peer.c src/hosts.c src/dial.c \
 	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c \
 	src/bounce_letter.c src/bounce_original.c src/auth.c src/auth_file.c src/auth_secret.c \
-	src/auth_helper.c src/auth_command.c src/helper.c src/helper_log.c src/helper_connect.c \
+	src/auth_helper.c src/auth_command.c src/helper.c src/helper_log.c src/helper_connect.c src/helper_local.c \
 	src/backoff.c src/mailq.c src/view.c src/keeper.c src/confine.c
 PROTO = src/proto/smtp.c src/proto/smtp_patience.c src/proto/smtp_caller.c src/proto/smtp_send.c src/proto/smtp_reply.c \
 	src/proto/smtp_mail.c src/proto/smtp_tls.c src/proto/smtp_auth.c src/proto/reply.c \

@@ -3,6 +3,8 @@
  */
 #include "config.h"
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,6 +97,9 @@ config_free(struct config *c)
 	free_targets(&c->relays);
 	free_targets(&c->fallbacks);
 	free_targets(&c->routes);
+	free_targets(&c->local_lmtp);
+	free(c->local_path);
+	free_words(c->local_domains, c->nlocal_domains);
 	free_words(c->nameservers, c->nnameservers);
 	free(c->refuse);
 	free(c->path);
@@ -172,16 +177,19 @@ config_parse(
 	return ok ? 0 : EX_CONFIG;
 }
 
+/* roots: whether nobody but root can have written it. */
 static int
-read_all(struct buf *b, const char *path)
+read_all(struct buf *b, const char *path, bool *roots)
 {
 	enum { PIECE = 1024 }; /* what most files fit into: every page touched is one more to get */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), saved;
+	struct stat st;
 	ssize_t n;
 	char *at;
 
 	if (fd == -1)
 		return -1;
+	*roots = fstat(fd, &st) == 0 && st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 	do {
 		at = buf_reserve(b, PIECE);
 		n = at == NULL ? -1 : read(fd, at, PIECE);
@@ -204,7 +212,7 @@ config_read(struct config *c, const char *path, bool missing_ok, char *why, size
 
 	config_set(&c->path, path);
 	buf_init(&b, FILE_MAX);
-	if (read_all(&b, path) == -1) {
+	if (read_all(&b, path, &c->roots) == -1) {
 		if (errno != ENOENT || !missing_ok) {
 			snprintf(why, whysize, "%s: %s", path, strerror(errno));
 			rc = EX_CONFIG;

@@ -51,13 +51,27 @@ struct tls_rule { /* tls NAME LEVEL */
 	struct tls_policy policy;
 };
 
+enum config_local { /* where mail for users of this machine goes */
+	CONFIG_LOCAL_AS_ANY, /* where all other mail goes */
+	CONFIG_LOCAL_MAILDIR, /* into their mailboxes, by the local helper (local/local.h) */
+	CONFIG_LOCAL_MBOX,
+	CONFIG_LOCAL_LMTP,
+	CONFIG_LOCAL_DISCARD, /* nowhere */
+};
+
 struct config {
 	char *path; /* of the file, for messages */
+	bool roots; /* ... which root alone can write to */
 	char *home,
 	    *user; /* the effective user's, for commands that print secrets; NULL: unknown */
 	char *hostname, *domain; /* NULL: found out */
 	char *spool;
 	struct targets relays, fallbacks, routes;
+	enum config_local local;
+	char *local_path; /* MAILDIR: below their homes; MBOX: the folder of the mboxes */
+	struct targets local_lmtp; /* LMTP: the one */
+	char **local_domains; /* besides the host's name and localhost */
+	size_t nlocal_domains, local_domains_cap;
 	char **nameservers;
 	size_t nnameservers, nameservers_cap;
 	char *hosts; /* "/etc/hosts"; "" none */
@@ -117,6 +131,10 @@ typedef bool config_login_fn(const void *ctx, const struct target *t);
 bool config_wants_ca(const struct config *c, config_login_fn *gets_login, const void *ctx);
 /* The host of an smtps:// URL (TLS from the start) for which a tls line says none, or NULL. */
 const char *config_tls_contradiction(const struct config *c);
+
+/* config_local.c. Whether the domain's users are this machine's: its name (hostname; NULL: none), localhost, a
+ * local-domains line, or no domain at all; and such mail is not as any other. domain NULL: none. */
+bool config_is_local(const struct config *c, const char *hostname, const char *domain);
 
 /* The name for EHLO, Message-ID and unqualified addresses: FQDN, or NULL if there is none. Asks
  * gethostname(2) once. Result valid while c is. */

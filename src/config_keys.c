@@ -500,6 +500,8 @@ static const struct config_key keys[] = {
     {"relay", parse_relay, FIELD(relays), 0, 0, 1, 3, true},
     {"fallback", parse_fallback, FIELD(fallbacks), 0, 0, 1, 1, true},
     {"route", parse_route, FIELD(routes), 0, 0, 2, 2, true},
+    {"local", config_local_parse, 0, 0, 0, 1, 1, false},
+    {"local-domains", config_local_domains_parse, 0, 0, 0, 1, CONFIG_WORDS_MAX, true},
     {"nameserver", parse_nameserver, 0, 0, 0, 1, 1, true},
     {"hosts", parse_path_or_none, FIELD(hosts), 0, 0, 1, 1, false},
     {"resolv-conf", parse_path, FIELD(resolv_conf), 0, 0, 1, 1, false},

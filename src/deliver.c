@@ -15,6 +15,8 @@
 #include "background.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "confine.h"
+#include "helper.h"
 #include "keeper.h"
 #include "network.h"
 #include "privilege.h"
@@ -27,6 +29,14 @@ deliver_exec(char **argv)
 {
 	(void)argv;
 	return EX_OK;
+}
+
+/* Nobody waits for the mailboxes but a run of its own: what has just been submitted goes on without rights. */
+void
+deliver_with_rights(struct program *p)
+{
+	if (confine_allowed() && (p->options.mode == MODE_QUEUE || p->options.mode == MODE_DELIVER))
+		helper_local_begin(&p->config);
 }
 
 /* Of the user that we have become, for commands that print secrets. */
@@ -265,7 +275,11 @@ run_verify(struct program *p)
 int
 deliver_run(struct program *p)
 {
+	int rc;
+
 	if (p->options.mode == MODE_VERIFY)
 		return run_verify(p);
-	return p->options.mode == MODE_DELIVER ? run_submitted(p) : run_queue(p);
+	rc = p->options.mode == MODE_DELIVER ? run_submitted(p) : run_queue(p);
+	helper_local_end();
+	return rc;
 }

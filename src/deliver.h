@@ -17,6 +17,9 @@
  */
 int deliver_exec(char **argv);
 
+/* What it needs of root, in root's run, while that is root: program's while_root. */
+void deliver_with_rights(struct program *p);
+
 /* ... and here it is run: MODE_QUEUE, MODE_VERIFY, MODE_DELIVER. Its exit code. */
 int deliver_run(struct program *p);
 

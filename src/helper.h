@@ -10,6 +10,8 @@
  *
  *	helper_log.c		a finished line of the log -> syslog(3), which finds a restarted syslogd again
  *	helper_connect.c	a number -> a connection to the configuration's lmtp:/path of that number
+ *	helper_local.c		a user's name and a message -> his mailbox (local/local.h); it is started
+ *				by root's run before that becomes the spool's owner, and stays root
  *	auth_helper.c		a machine and a login -> what the command prints that the credentials file
  *				has for them; auth_new() starts it
  *
@@ -35,6 +37,19 @@ void helpers_begin(const struct config *c);
 void helpers_end(void);
 /* One has ended before its time: a resident runner should begin anew. */
 bool helpers_lost(void);
+
+/* --- users' mailboxes --- */
+
+/*
+ * Starts the local helper where this configuration wants one and the caller may have one: root, where the file is
+ * root's, and whoever runs the program as himself, for his own mailbox alone. Before
+ * privilege_as_owner(). It is the run's own child, and is there for one runner after the other (keeper.h).
+ */
+void helper_local_begin(const struct config *c);
+/* Its socket; -1: there is none, and why. */
+int helper_local(const char **why);
+bool helper_local_is_root(void); /* it serves everybody */
+void helper_local_end(void);
 
 /* --- for those who have one --- */
 

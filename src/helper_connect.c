@@ -113,6 +113,7 @@ helper_connect_begin(const struct config *c)
 	add_paths(&c->relays, &cap);
 	add_paths(&c->fallbacks, &cap);
 	add_paths(&c->routes, &cap);
+	add_paths(&c->local_lmtp, &cap);
 	if (the.paths.n == 0)
 		return 0;
 	the.lost =

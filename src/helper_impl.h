@@ -1,6 +1,6 @@
 /*
- * helper_impl.h: the two brokers, each a side in the runner and one in the helper; nobody else but
- * their tests includes it.
+ * helper_impl.h: the helpers, each a side in the runner and one in the helper; nobody else but their tests
+ * includes it.
  *
  *	the log's		HELPER_INFO or HELPER_WARN, the line; no answer
  *	connections'		struct helper_call; struct helper_answer, with a descriptor when error is 0
@@ -30,6 +30,9 @@ void helper_log_end(void);
 bool helper_log_lost(void);
 pid_t helper_log_pid(void); /* for tests */
 void helper_log_serve(int sock, const void *log);
+
+/* For tests: there is one, its socket is this. */
+void helper_local_set(int sock, bool root);
 
 struct helper_paths {
 	const char **v; /* into the configuration */

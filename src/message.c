@@ -108,7 +108,8 @@ job_done(struct job *j)
 	message_touch(m);
 }
 
-static const struct job_ops job_ops = {job_begin, message_settle, job_pause, job_done};
+static const struct job_ops job_ops = {
+    job_begin, message_settle, job_pause, job_done, message_forward};
 
 /* --- in and out --------------------------------------------------------------------------- */
 

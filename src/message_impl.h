@@ -5,6 +5,7 @@
  *	message_lock.c		the lock, the body, and what another runner has recorded
  *	message_outcome.c	what becomes of a recipient, in the control file and the log
  *	message_commit.c	making it durable; closing
+ *	message_forward.c	copies for the addresses that a .forward names
  *	message_report.c	what follows in a later turn: bodies go, reports are made
  *
  * A crash at any instruction may repeat a delivery that was in flight; it never loses a message and
@@ -52,6 +53,7 @@ struct message {
 	bool deferred; /* some recipient was */
 	bool attempted; /* ... and some host or route had been tried */
 	bool ignore_due, skip, changed;
+	bool not_ours; /* some recipient waits for another kind of run */
 	bool busy; /* why it is skipped: another has the lock */
 	enum stage stage;
 	int64_t admitted_ms;
@@ -86,6 +88,9 @@ void message_let_go(struct message *m); /* of the lock and the body */
 
 /* message_outcome.c */
 void message_settle(struct job *j, size_t rcpt, const struct verdict *v);
+
+/* message_forward.c */
+int message_forward(struct job *j, size_t rcpt, char *const to[], size_t n);
 
 /* message_commit.c */
 void messages_commit(void *messages); /* a task */

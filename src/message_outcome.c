@@ -116,12 +116,17 @@ message_settle(struct job *j, size_t rcpt, const struct verdict *v)
 	struct outcome o;
 
 	decide(m, v, &o);
+	if (v->not_ours) {
+		m->not_ours = true;
+		if (r->reason != NULL && strcmp(r->reason, o.reason) == 0)
+			return; /* every run of this kind would say so, each time */
+	}
 	log_outcome(m, j, r->address, &o);
 	envelope_write_remote(&m->lines, r, o.status, o.reason);
 	envelope_settle(&m->envelope, index, o.status, o.reason);
 	remember_mta(r, j->relay, v);
 	m->durable |= o.status == RCPT_DELIVERED || o.status == RCPT_FAILED;
-	if (o.status != RCPT_DELIVERED && o.status != RCPT_FAILED) {
+	if (!v->not_ours && o.status != RCPT_DELIVERED && o.status != RCPT_FAILED) {
 		m->deferred = true;
 		m->attempted |= !v->no_attempt;
 	}

@@ -198,6 +198,16 @@ owner_of(const char *spool, bool ours, bool *missing)
 }
 
 int
+privilege_stay_root(void)
+{
+	if (privilege_caller() != 0)
+		return 0;
+	if (geteuid() != 0 && seteuid(0) == -1)
+		return -1;
+	return setregid(0, 0) == -1 || setreuid(0, 0) == -1 ? -1 : 0;
+}
+
+int
 privilege_as_owner(const char *spool, bool ours, char *why, size_t whysize)
 {
 	const struct failure f = {why, whysize};

@@ -40,6 +40,12 @@ int privilege_as_program(char *why, size_t whysize);
 int privilege_as_owner(const char *spool, bool ours, char *why, size_t whysize);
 
 /*
+ * Before that, in a process that root's run has forked to stay root: all ids are root's. 0, or -1 and errno;
+ * for anybody but root it does nothing.
+ */
+int privilege_stay_root(void);
+
+/*
  * Started by another process of ours, which has taken the rights already, for this user: he is the caller
  * from now on. What else it had set for a process that works for others, execve(2) has undone.
  */

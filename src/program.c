@@ -89,6 +89,8 @@ program_take_rights(struct program *p)
 		log_warn("cannot change to /: %s", strerror(errno));
 	if ((rc = program_read_config(p)) != EX_OK)
 		return rc;
+	if (p->while_root != NULL)
+		p->while_root(p);
 	if (privilege_as_owner(
 		p->config.spool, p->options.config == NULL, p->why, sizeof(p->why)) == -1)
 		return EX_OSERR;

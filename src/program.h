@@ -16,6 +16,8 @@ struct program {
 	struct config config;
 	struct spool *spool;
 	char why[512]; /* one line: what went wrong */
+	/* For program_take_rights(): called when the configuration is known and root is root yet. NULL: none. */
+	void (*while_root)(struct program *p);
 };
 
 /* Every error is one line on stderr: what, where, what to do. Returns rc. */

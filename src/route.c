@@ -82,6 +82,24 @@ add_lowercase(struct buf *key, const char *domain)
 		buf_addc(key, (char)str_lower((unsigned char)*p));
 }
 
+/* Before all other ways: a route for * is not for what is here. */
+static const struct target *
+find_local(const struct router *r, const char *domain)
+{
+	const struct config *c = r->config;
+
+	return c->local == CONFIG_LOCAL_LMTP && config_is_local(c, r->hostname, domain)
+		   ? &c->local_lmtp.v[0]
+		   : NULL;
+}
+
+bool
+router_keeps(const struct router *r, const char *domain)
+{
+	return r->config->local != CONFIG_LOCAL_LMTP &&
+	       config_is_local(r->config, r->hostname, domain);
+}
+
 void
 router_site_key(const struct router *r, const char *sender, const char *domain, struct buf *key)
 {
@@ -91,6 +109,10 @@ router_site_key(const struct router *r, const char *sender, const char *domain, 
 	if (domain == NULL)
 		domain = "";
 	buf_clear(key);
+	if (router_keeps(r, domain) || (t = find_local(r, domain)) != NULL) {
+		buf_adds(key, "local");
+		return;
+	}
 	if ((t = find_route(r->config, domain)) != NULL) {
 		add_target_key(key, "route ", t);
 		if (config_tls_names(r->config, domain)) { /* its mail goes in its own way */
@@ -359,6 +381,11 @@ route_open(struct router *r, const char *sender, const char *domain, route_fn *f
 	rt->ctx = ctx;
 	rt->domain = xstrdup(domain == NULL ? "" : domain);
 	list_init(&rt->legs);
+	if ((t = find_local(r, rt->domain)) != NULL) { /* nobody else has the mailboxes */
+		add_target(rt, t, 0, false);
+		rt->from_config = true;
+		return rt;
+	}
 	if ((t = find_route(r->config, rt->domain)) != NULL)
 		add_target(rt, t, 0, false);
 	else

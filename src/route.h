@@ -55,6 +55,9 @@ bool router_has_ipv4(const struct router *r); /* an address that others can know
 void router_site_key(
     const struct router *r, const char *sender, const char *domain, struct buf *key);
 
+/* Whether mail to that domain has no route, for it stays on this machine: in mailboxes, or nowhere. */
+bool router_keeps(const struct router *r, const char *domain);
+
 typedef void route_fn(void *ctx);
 struct route *route_open(
     struct router *r, const char *sender, const char *domain, route_fn *fn, void *ctx);

@@ -332,8 +332,12 @@ build_sites(struct runner *r)
 	    .bind4 = &c->bind4,
 	    .bind6 = &c->bind6,
 	    .idle_ms = IDLE_MS,
+	    .local = {.how = c->local, .hostname = config_hostname(c)},
 	};
 
+	s.local.helper = helper_local(&s.local.why);
+	if (!helper_local_is_root())
+		s.local.only = c->user != NULL ? c->user : "";
 	memcpy(s.patience_s, c->patience_s, sizeof(s.patience_s));
 	r->sites = sites_new(r->reactor, r->network.router, &s);
 }

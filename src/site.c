@@ -67,6 +67,7 @@ site_free(struct site *s)
 	list_remove(&s->at_peer);
 	list_remove(&s->idling);
 	list_remove(&s->link);
+	site_local_end(s);
 	map_remove(&ss->by_key, &s->node);
 	route_close(&s->route);
 	free(s->hops);
@@ -125,7 +126,9 @@ site_run(void *ctx)
 
 	if (s->sites->stopping)
 		return;
-	if (s->parked) {
+	if (s->local != NULL) {
+		site_local_run(s);
+	} else if (s->parked) {
 		site_settle_waiting(s);
 		if (s->nsessions + s->nopenings == 0)
 			route_close(&s->route); /* nobody asks it any more in this pass */
@@ -234,6 +237,8 @@ site_new(struct sites *ss, const char *key, const char *sender, const char *doma
 	list_init(&s->link);
 	list_add_tail(&ss->all, &s->link);
 	map_put(&ss->by_key, &s->node, s->key);
+	if (router_keeps(ss->router, domain))
+		site_local_begin(s);
 	task_init(&s->task, site_run, s);
 	timer_init(&s->idle, site_quit_idle, s);
 	return s;
@@ -295,6 +300,7 @@ sites_in_flight(const struct sites *ss)
 
 		list_each (at, &s->sessions)
 			n += session_in_flight(session_of_link(at));
+		n += site_local_in_flight(s);
 	}
 	return n;
 }
@@ -341,5 +347,6 @@ sites_stop(struct sites *ss, bool hard)
 			site_opening_free(list_item(s->openings.next, struct opening, link));
 		list_each (at, &s->sessions)
 			session_stop(session_of_link(at), hard);
+		site_local_stop(s, hard);
 	}
 }

@@ -19,6 +19,14 @@ struct site;
 struct sites;
 struct session_network;
 
+struct sites_local { /* mail for users of this machine that no route leads away (router_keeps()) */
+	enum config_local how;
+	int helper; /* MAILDIR and MBOX: the local helper's socket, which stays the caller's; -1: */
+	const char *why; /* there is none */
+	const char *only; /* it serves this user alone; NULL: everybody */
+	const char *hostname; /* completes what a .forward says */
+};
+
 struct sites_options {
 	const struct session_network *network; /* NULL: clear text, no credentials */
 	unsigned sessions, sessions_per_site; /* at once: in all; for a site, and for an address */
@@ -27,6 +35,7 @@ struct sites_options {
 	const char *helo; /* NULL: the address literal of the connection's own end */
 	const struct sockaddr_storage *bind4, *bind6;
 	int64_t idle_ms; /* how long a session without work is kept */
+	struct sites_local local;
 };
 
 struct sites *sites_new(struct reactor *r, struct router *router, const struct sites_options *o);

@@ -6,6 +6,7 @@
  *	site_hops.c	how its hops are doing
  *	site_open.c	new connections
  *	site_lines.c	waiting for one, when they are short
+ *	site_local.c	the site that needs none: mailboxes of this machine
  *
  * A site opens sessions while jobs wait and its limit allows: two at first (one where it logs in),
  * five more with each that was greeted while many jobs wait, one more with each message that was
@@ -25,6 +26,7 @@
 #include "peer.h"
 
 struct dial;
+struct local_site;
 struct session;
 
 enum hop_health { HOP_GOOD, HOP_LATE, HOP_FAILED };
@@ -46,6 +48,7 @@ struct site {
 	size_t nwaiting;
 	struct list sessions, openings;
 	unsigned nsessions, nopenings, njobs; /* njobs: added and not done */
+	struct local_site *local; /* it is this machine, and has no route; NULL: it has */
 	struct route *route;
 	enum hop_health *hops;
 	size_t nhops;
@@ -93,6 +96,8 @@ void site_run(void *site); /* a task */
 /* site_sessions.c: jobs */
 struct job *site_take_job(struct site *s); /* NULL: none waits */
 void site_job_done(struct site *s, struct job *j);
+void site_put_back(struct site *s, struct job *j);
+void site_settle_rest(struct job *j, const struct verdict *v);
 /* s->why for all that waits: deferred or failed without having been tried any further. */
 void site_settle_waiting(struct site *s);
 /* site_sessions.c: sessions */
@@ -117,6 +122,13 @@ void site_went_well(struct site *s); /* a message was answered */
 /* site_open.c */
 void site_open_session(struct site *s);
 void site_opening_free(struct opening *o); /* cancels it, too */
+
+/* site_local.c */
+void site_local_begin(struct site *s);
+void site_local_end(struct site *s);
+void site_local_run(struct site *s);
+void site_local_stop(struct site *s, bool hard);
+size_t site_local_in_flight(const struct site *s);
 
 /* site_lines.c: looking where it is */
 bool site_may_look(struct site *s); /* false: it stands in line for that */

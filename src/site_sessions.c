@@ -20,8 +20,8 @@ site_job_done(struct site *s, struct job *j)
 	j->ops->done(j);
 }
 
-static void
-settle_rest(struct job *j, const struct verdict *v)
+void
+site_settle_rest(struct job *j, const struct verdict *v)
 {
 	for (size_t i = 0; i < j->nrcpts; i++) {
 		if (j->rcpts[i].settled)
@@ -45,8 +45,8 @@ site_take_job(struct site *s)
 	return j;
 }
 
-static void
-put_back(struct site *s, struct job *j)
+void
+site_put_back(struct site *s, struct job *j)
 {
 	j->ops->pause(j);
 	list_add_head(&s->waiting, &j->link);
@@ -64,7 +64,7 @@ site_settle_waiting(struct site *s)
 		j->relay = s->why_relay;
 		j->begun_ms = j->setup_ms = 0;
 		if (j->ops->begin(j) == JOB_GO)
-			settle_rest(j, s->why);
+			site_settle_rest(j, s->why);
 		site_job_done(s, j);
 	}
 }
@@ -137,13 +137,13 @@ came_back(struct site *s, struct session *session, struct job *j, const struct v
 {
 	j->returned++;
 	if (given_back_too_often(s, j)) {
-		settle_rest(j, host);
+		site_settle_rest(j, host);
 		site_job_done(s, j);
 		return;
 	}
 	if (strcmp(host->enhanced, "4.6.3") == 0)
 		prefer_others(s, session_hop(session));
-	put_back(s, j);
+	site_put_back(s, j);
 }
 
 /* A host has hung up on a job because of its recipients: no other job shall have to learn that. */
@@ -174,7 +174,7 @@ on_finished(
 	else if (host != NULL)
 		came_back(s, session, j, host);
 	else
-		put_back(s, j);
+		site_put_back(s, j);
 }
 
 void

@@ -174,6 +174,7 @@ run(struct program *p, char **argv, const char *called)
 	}
 	if (p->options.mode == MODE_DELIVER)
 		program_open_log("syslog");
+	p->while_root = deliver_with_rights;
 	if ((rc = program_take_rights(p)) == EX_OK)
 		rc = run_mode(p, called);
 	else

@@ -236,6 +236,10 @@ verify_one(struct verify *v)
 	const struct hop *h;
 	struct buf key;
 
+	if (router_keeps(v->network.router, domain)) {
+		fprintf(v->out, "%s... deliverable: mailer local, user %s\n", v->address, v->address);
+		return;
+	}
 	v->ready = false;
 	v->next = 0;
 	v->route = route_open(v->network.router, v->options->sender, domain, on_route, v);

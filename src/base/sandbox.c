@@ -100,8 +100,9 @@ enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 static int
 enter(enum sandbox_kind kind, const struct sandbox_path *paths, size_t n)
 {
-	/* flock and fattr (futimens) for the spool, recvfd for sockets that the broker has connected */
-	static const char runner[] = "stdio rpath wpath cpath flock fattr inet route recvfd";
+	/* flock and fattr (futimens) for the spool; recvfd for sockets that the broker has connected, sendfd for
+	 * messages to the local helper */
+	static const char runner[] = "stdio rpath wpath cpath flock fattr inet route sendfd recvfd";
 	static const char broker[] = "stdio unix sendfd";
 	int has = 0;
 

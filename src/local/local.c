@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/packet.h"
+#include "base/str.h"
 #include "local/local_wire.h"
 
 /* One more string, with its NUL, behind the *n bytes of data. */
@@ -23,6 +23,15 @@ put(char *data, size_t *n, const char *text, size_t limit)
 	return 0;
 }
 
+bool
+local_name_ok(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n <= LOCAL_NAME_MAX && name[0] != '.' && strchr(name, '/') == NULL &&
+	       str_is_clean(name, n);
+}
+
 int
 local_ask(int fd, const struct local_request *r)
 {
@@ -30,6 +39,11 @@ local_ask(int fd, const struct local_request *r)
 	char data[LOCAL_WIRE_MAX];
 	size_t n = sizeof(head);
 
+	if (!local_name_ok(r->user) || !str_is_clean(r->sender, strlen(r->sender)) ||
+	    !str_is_clean(r->recipient, strlen(r->recipient))) {
+		errno = EINVAL;
+		return -1;
+	}
 	memcpy(data, &head, sizeof(head));
 	if (put(data, &n, r->user, LOCAL_NAME_MAX) != 0 ||
 	    put(data, &n, r->sender, LOCAL_ADDRESS_MAX) != 0 ||
@@ -51,7 +65,8 @@ local_hear(int fd, struct local_answer *a)
 		errno = EPIPE;
 	if (n <= 0)
 		return -1;
-	memcpy(&head, data, sizeof(head));
+	if ((size_t)n >= sizeof(head))
+		memcpy(&head, data, sizeof(head));
 	if ((size_t)n < sizeof(head) || head.word > LOCAL_FAIL) {
 		errno = EBADMSG;
 		return -1;
@@ -62,27 +77,4 @@ local_hear(int fd, struct local_answer *a)
 	memcpy(a->text, data + sizeof(head), a->n);
 	a->text[a->n] = '\0';
 	return 1;
-}
-
-int
-local_start(const struct local_options *options, pid_t *pid)
-{
-	int ends[2], err;
-
-	if (packet_pair(ends) != 0)
-		return -1;
-	if ((*pid = fork()) == -1) {
-		err = errno;
-		close(ends[0]);
-		close(ends[1]);
-		errno = err;
-		return -1;
-	}
-	if (*pid == 0) {
-		close(ends[0]);
-		local_serve(ends[1], options);
-		_exit(0);
-	}
-	close(ends[1]);
-	return ends[0];
 }

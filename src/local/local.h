@@ -9,13 +9,14 @@
  * neither spool nor configuration nor network, and ends when the runner's end is closed.
  *
  * The runner trusts the helper with nothing but delivery; the helper takes from the runner a user's
- * name and an open message, never a path.
+ * name and an open message, never a path. Several runners may have the socket one after the other.
  */
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,7 +47,7 @@ struct local_options {
 };
 
 struct local_request {
-	uint32_t number; /* the caller's own; comes back with the answer */
+	uint64_t number; /* the caller's own; comes back with the answer */
 	enum local_kind kind;
 	const char *user;
 	const char *sender, *recipient; /* for Return-Path (RFC 5321 4.4) and Delivered-To; clean */
@@ -60,21 +61,24 @@ enum local_outcome {
 };
 
 struct local_answer {
-	uint32_t number;
+	uint64_t number;
 	enum local_outcome outcome;
 	size_t n; /* bytes of text */
 	char text[LOCAL_TEXT_MAX + 1]; /* NUL behind it; foreign when it is a .forward's */
 };
 
 /*
- * Forks the helper. Returns the runner's end of its socket, nonblocking and close-on-exec, or -1 and
- * errno. *pid is the helper's: to be waited for after the end was closed. As anybody but root it
- * serves its own user alone. options is used by the child alone.
+ * The helper: serves until the other end of sock (base/packet.h) is closed and every child has ended. In a
+ * process of its own, root's; as anybody but root it serves its own user alone.
  */
-int local_start(const struct local_options *options, pid_t *pid);
+void local_serve(int sock, const struct local_options *options);
 
-/* 0; -1 and errno: EAGAIN, the helper is busy: ask again when the socket is writable; E2BIG, a field is
- * too long; EPIPE, it has gone. */
+/* What may be a user's name: it is looked up, becomes part of a path below the mbox folder, and is no
+ * more than that. */
+bool local_name_ok(const char *name);
+
+/* 0; -1 and errno: EAGAIN, the helper is busy: ask again when the socket is writable; E2BIG, an
+ * address is too long; EINVAL, it or the name is none; EPIPE, the helper has gone. */
 int local_ask(int fd, const struct local_request *request);
 
 /* 1: *answer has come; 0: none yet; -1 and errno: the helper has gone (EPIPE), or made no sense. */

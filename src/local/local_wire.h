@@ -12,14 +12,12 @@
 #include "local/local.h"
 
 struct local_wire_head {
-	uint32_t number, word;
+	uint64_t number;
+	uint32_t word, unused;
 };
 
 enum {
 	LOCAL_WIRE_MAX = sizeof(struct local_wire_head) + LOCAL_NAME_MAX + 2 * LOCAL_ADDRESS_MAX + 3
 };
-
-/* The helper: serves until the other end is closed and every child has ended. */
-void local_serve(int sock, const struct local_options *options);
 
 #endif

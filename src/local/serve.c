@@ -32,7 +32,7 @@ enum {
 };
 
 struct child {
-	uint32_t number;
+	uint64_t number;
 	pid_t pid;
 	int pipe; /* -1: it has said all */
 	int64_t deadline_ms;
@@ -60,7 +60,7 @@ now_ms(void)
 
 static void
 answer(
-    const struct server *s, uint32_t number, enum local_outcome outcome, const char *text, size_t n)
+    const struct server *s, uint64_t number, enum local_outcome outcome, const char *text, size_t n)
 {
 	struct local_wire_head head = {.number = number, .word = (uint32_t)outcome};
 	char data[sizeof(head) + LOCAL_TEXT_MAX];
@@ -183,8 +183,10 @@ become(const struct local_job *job, const char *name)
 		    (st.st_mode & (S_IWGRP | S_IWOTH)) == S_IWGRP;
 	gid_t gid = mbox ? st.st_gid : u->gid;
 
-	if (geteuid() != 0)
-		return geteuid() == u->uid ? 0 : -1; /* a helper of a user's own serves him alone */
+	if (geteuid() != 0) { /* a helper of a user's own serves him alone */
+		errno = EPERM;
+		return geteuid() == u->uid ? 0 : -1;
+	}
 	if (initgroups(name, u->gid) != 0 || setregid(gid, gid) != 0 ||
 	    setreuid(u->uid, u->uid) != 0)
 		return -1;
@@ -249,7 +251,7 @@ run_child(struct server *s, struct local_job *job, const char *name, int out)
 }
 
 static struct child *
-child_new(const struct server *s, uint32_t number, const char *name)
+child_new(const struct server *s, uint64_t number, const char *name)
 {
 	struct child *c = calloc(1, sizeof(*c));
 
@@ -291,17 +293,6 @@ start(struct server *s, struct local_job *job, const char *name)
 
 /* --- requests ----------------------------------------------------------------------------- */
 
-/* A name that is a name: it is looked up, becomes part of a path below the mbox folder, and is no
- * more than that. */
-static bool
-good_name(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 0 && n <= LOCAL_NAME_MAX && name[0] != '.' && strchr(name, '/') == NULL &&
-	       str_is_clean(name, n);
-}
-
 /* The three strings behind the head, all of it; false: nonsense. */
 static bool
 parse(const char *data, size_t n, struct local_request *r)
@@ -325,7 +316,7 @@ parse(const char *data, size_t n, struct local_request *r)
 	}
 	r->number = head.number;
 	r->kind = (enum local_kind)head.word;
-	return n == 0 && head.word <= LOCAL_FORWARD && good_name(r->user) &&
+	return n == 0 && head.word <= LOCAL_FORWARD && local_name_ok(r->user) &&
 	       str_is_clean(r->sender, strlen(r->sender)) &&
 	       str_is_clean(r->recipient, strlen(r->recipient)) &&
 	       (r->kind == LOCAL_FORWARD) == (r->message == -1);

@@ -116,11 +116,30 @@ setup(void)
 	sock = -1;
 }
 
+/* Without ck_assert_, which writes to a file: false, it cannot. */
+static bool
+start_helper(void)
+{
+	int ends[2];
+
+	if (packet_pair(ends) != 0 || (helper = fork()) == -1)
+		return false;
+	if (helper == 0) {
+		close(ends[0]);
+		local_serve(ends[1], &options);
+		_exit(0);
+	}
+	close(ends[1]);
+	sock = ends[0];
+	return true;
+}
+
 static void
 start(void)
 {
-	sock = local_start(&options, &helper);
-	ck_assert_int_ge(sock, 0);
+	bool started = start_helper();
+
+	ck_assert(started);
 }
 
 static void
@@ -229,16 +248,15 @@ static void
 start_with_limit(rlim_t bytes)
 {
 	struct rlimit before, rl;
-	bool limited;
+	bool limited, started;
 
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
 	rl = before;
 	rl.rlim_cur = bytes;
 	limited = setrlimit(RLIMIT_FSIZE, &rl) == 0;
-	sock = local_start(&options, &helper);
+	started = start_helper();
 	limited = limited && setrlimit(RLIMIT_FSIZE, &before) == 0;
-	ck_assert(limited);
-	ck_assert_int_ge(sock, 0);
+	ck_assert(limited && started);
 }
 
 START_TEST(maildir_without_room)
@@ -673,7 +691,7 @@ START_TEST(fields_that_are_too_long)
 	memset(name, 'a', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	ck_assert_int_eq(ask(LOCAL_MAILDIR, name, 1), -1);
-	ck_assert_int_eq(errno, E2BIG);
+	ck_assert_int_eq(errno, EINVAL);
 	name[sizeof(name) - 2] = '\0';
 	ck_assert_int_eq(deliver(LOCAL_MAILDIR, name), LOCAL_DONE);
 }
