@@ -129,7 +129,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	FLOOR src/t/bench/floor.c FILL src/t/bench/fill.c BS src/t/bench/bs.c \
 	MEASURE src/t/bench/measure.c src/t/bench/procs.c \
 	KILL src/t/kill/kill.c \
-	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_front.c \
+	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_smtp.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
