@@ -51,7 +51,8 @@ SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/runners.c src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 # The operators' program: its commands, and what they share.
-CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_select.c src/ctl/ctl_list.c
+CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_select.c src/ctl/ctl_list.c \
+	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_act.c src/ctl/ctl_action.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/spares.c src/base/map.c src/base/log.c \
 	src/base/str.c src/base/clock.c src/base/verdict.c src/base/packet.c src/base/descriptors.c \

@@ -171,7 +171,7 @@ start_pass(struct runner *r)
 
 /* A full runner has come since: he is the one who is called, and a call is heard by one alone. */
 static void
-leave_calls_to_full(struct runner *r)
+leave_calls_to_full(struct runner *r, bool anew)
 {
 	struct spool *sp = r->options->spool;
 
@@ -180,7 +180,10 @@ leave_calls_to_full(struct runner *r)
 	watch_remove(r->reactor, &r->wake);
 	sys.close(r->wake_fd);
 	r->wake_fd = -1;
-	spool_wake(sp);
+	if (anew)
+		spool_wake_anew(sp);
+	else
+		spool_wake(sp);
 }
 
 /* What was replaced may not be opened: that is for the next runner, which will find the mail that is due. */
@@ -204,13 +207,17 @@ on_wake(void *ctx, short events)
 {
 	struct runner *r = ctx;
 	int64_t now = reactor_now(r->reactor);
+	bool anew = spool_wake_drain(r->wake_fd);
 
 	(void)events;
-	spool_wake_drain(r->wake_fd);
-	leave_calls_to_full(r);
+	leave_calls_to_full(r, anew);
 	if (r->signalled > 0 || r->over || r->reload || (idle(r) && must_begin_anew(r)))
 		return;
 	timer_disarm(r->reactor, &r->linger);
+	if (anew) {
+		start_pass(r);
+		return;
+	}
 	/* what was learned about hosts is old, or nobody needs it */
 	if (idle(r) || now - r->pass_ms >= r->options->config->retry_min_s * 1000) {
 		r->pass_ms = now;

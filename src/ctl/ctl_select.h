@@ -14,9 +14,6 @@
 #include "ctl/ctl.h"
 #include "spool/envelope.h"
 
-#define SELECTION_SYNOPSIS \
-	"ID... | --all | [--sender PATTERN] [--recipient PATTERN] [--site DOMAIN] " \
-	"[--older AGE] [--newer AGE] [--held]"
 #define SELECTION_HELP \
 	"  ID...                these messages; - reads ids from standard input, one a line\n" \
 	"  --sender PATTERN     joe@example.org, *@example.org, example.org, .example.org (below " \

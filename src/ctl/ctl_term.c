@@ -11,7 +11,7 @@
 
 #include "base/str.h"
 
-enum { NARROWEST = 20, WIDEST = 1000, LINE_MAX_BYTES = 1 << 20, GAP = 2 };
+enum { NARROWEST = 20, WIDEST = 1000, USUAL = 110, LINE_MAX_BYTES = 1 << 20 };
 
 /* --- the terminal ------------------------------------------------------------------------- */
 
@@ -175,6 +175,12 @@ term_size(uint64_t bytes, char dst[16])
 
 /* --- tables ------------------------------------------------------------------------------- */
 
+static unsigned
+gap(const struct table_column *column)
+{
+	return column->tight ? 1 : 2;
+}
+
 /* What is left of the terminal goes to those that may grow. */
 static void
 share_out(struct table *t, unsigned left, unsigned shares)
@@ -192,7 +198,7 @@ share_out(struct table *t, unsigned left, unsigned shares)
 void
 table_init(struct table *t, const struct ctl *c, const struct table_column *columns, size_t n)
 {
-	unsigned needed = 0, shares = 0;
+	unsigned needed = 0, shares = 0, usual;
 
 	*t = (struct table){.c = c, .columns = columns, .n = n};
 	buf_init(&t->line, LINE_MAX_BYTES);
@@ -202,11 +208,12 @@ table_init(struct table *t, const struct ctl *c, const struct table_column *colu
 		if (c->width != 0 && c->width < columns[i].wide)
 			continue;
 		t->width[i] = columns[i].width;
-		needed += columns[i].width + (needed > 0 ? GAP : 0);
+		needed += columns[i].width + (needed > 0 ? gap(&columns[i]) : 0);
 		shares += columns[i].share;
 	}
-	if (c->width > needed)
-		share_out(t, c->width - needed, shares);
+	usual = c->width != 0 ? c->width : USUAL;
+	if (usual > needed)
+		share_out(t, usual - needed, shares);
 }
 
 void
@@ -247,23 +254,25 @@ static void
 add_line(struct table *t, enum term_colour colour, const char *const cells[])
 {
 	const struct ctl *c = t->c;
-	size_t at = 0, next = 0;
+	size_t at = 0, column = 0;
 
 	buf_clear(&t->line);
 	for (size_t i = 0; i < t->n; i++) {
 		const char *text = cells != NULL ? cells[i] : t->columns[i].head;
+		unsigned before = column == 0 ? 0 : gap(&t->columns[i]);
 
 		if (t->width[i] == 0)
 			continue;
+		column += before;
 		if (text != NULL && text[0] != '\0') {
-			size_t start = at < next ? next : at == 0 ? 0 : at + GAP;
+			size_t start = at + before > column ? at + before : column;
 
 			if (c->width != 0 && start >= c->width)
 				break;
 			pad(&t->line, start - at);
 			at = add_cell(t, i, text, start);
 		}
-		next += t->width[i] + GAP;
+		column += t->width[i];
 	}
 	fprintf(c->out, "%s%s%s\n", term_begin(c, colour), buf_str(&t->line), term_end(c, colour));
 }

@@ -37,6 +37,7 @@ struct table_column {
 	unsigned width; /* of its cells; where it may grow, the least */
 	unsigned share; /* of what the terminal has left; 0: it does not grow */
 	bool right; /* aligned */
+	bool tight; /* one blank stands before it, not two */
 	bool whole; /* never cut: an id that is to be copied */
 	unsigned wide; /* left out on terminals narrower than this */
 };
@@ -52,7 +53,7 @@ struct table {
 	bool begun;
 };
 
-/* Columns stand two blanks apart. On a terminal no line is wider than it; elsewhere nothing is cut. */
+/* On a terminal no line is wider than it; elsewhere nothing is cut. */
 void table_init(struct table *t, const struct ctl *c, const struct table_column *columns, size_t n);
 void table_free(struct table *t);
 /* A cell a column; NULL is empty. The header comes before the first row. */

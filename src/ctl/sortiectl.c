@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "ctl/ctl.h"
+#include "ctl/ctl_select.h"
 #include "ctl/ctl_term.h"
 #include "sortie.h"
 
@@ -15,8 +16,27 @@
 #define VERSION "0"
 #endif
 
+#define ACTING_HELP "  -n, --dry-run        only lists what is meant\n" SELECTION_HELP
+#define ONLY_THOSE_HELP "With --recipient or --site other recipients of a message keep it.\n"
+
 static const struct ctl_command commands[] = {
-    {"list", ctl_list, CTL_SPOOL, "[--json]", "what is queued, a line a message", NULL},
+    {"list", ctl_list, CTL_SPOOL, "[--json] [SELECTION]", "what is queued, a line a message",
+	SELECTION_HELP},
+    {"show", ctl_show, CTL_SPOOL, "ID...", "all that is known of a message", NULL},
+    {"cat", ctl_cat, CTL_SPOOL, "[--raw] ID", "the message itself",
+	"  --raw                as it is sent, with CRLF\n"},
+    {"retry", ctl_retry, CTL_SPOOL, "[-n] SELECTION", "makes messages due now", ACTING_HELP},
+    {"hold", ctl_hold, CTL_SPOOL, "[-n] SELECTION", "keeps messages until they are released",
+	ACTING_HELP},
+    {"release", ctl_release, CTL_SPOOL, "[-n] SELECTION", "ends that, and makes them due",
+	ACTING_HELP},
+    {"remove", ctl_remove, CTL_SPOOL, "[-n] SELECTION", "throws messages away; nobody is told",
+	ACTING_HELP ONLY_THOSE_HELP},
+    {"bounce", ctl_bounce, CTL_SPOOL, "[-n] SELECTION", "returns messages to their senders",
+	ACTING_HELP ONLY_THOSE_HELP},
+    {"shape", ctl_shape, CTL_SPOOL, "[--sender] [--json]",
+	"how long mail has waited for which site, in minutes",
+	"  --sender             from which site\n"},
 };
 
 enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -192,6 +192,17 @@ spool_load(struct spool *sp, const char *id, int fd, struct envelope *e, off_t *
 }
 
 int
+spool_text(struct spool *sp, const char *id, struct buf *text)
+{
+	struct stat st;
+	int fd = spool_open_file(sp->ctl, id, O_RDONLY, &st);
+	int r = fd == -1 ? -1 : read_all(fd, 0, st.st_size, text);
+
+	spool_close_fd(&fd);
+	return r;
+}
+
+int
 spool_open_body(struct spool *sp, const char *msgid, uint64_t *size)
 {
 	struct stat st;

@@ -19,6 +19,8 @@
 
 enum { ASKERS_MS = 200 }; /* for them to be gone */
 
+static const char ANEW[] = "a";
+
 /* --- the wake-up --- */
 
 /* The FIFO; whatever else has its name is refused. */
@@ -42,25 +44,42 @@ spool_wake_open(struct spool *sp)
 	    sp, O_RDWR); /* our own writing end: no end-of-file when the last one leaves */
 }
 
-void
-spool_wake(struct spool *sp)
+static void
+call(struct spool *sp, const char *what)
 {
 	int fd = open_wake(sp, O_WRONLY); /* ENXIO: nobody reads */
 
 	if (fd == -1)
 		return;
-	if (sys.write(fd, "", 1) == -1 && errno != EAGAIN && errno != EPIPE)
+	if (sys.write(fd, what, 1) == -1 && errno != EAGAIN && errno != EPIPE)
 		log_warn("spool %s: wake: %s", sp->path, strerror(errno));
 	spool_close_fd(&fd);
 }
 
 void
+spool_wake(struct spool *sp)
+{
+	call(sp, "");
+}
+
+void
+spool_wake_anew(struct spool *sp)
+{
+	call(sp, ANEW);
+}
+
+bool
 spool_wake_drain(int fd)
 {
 	char bytes[512];
+	bool anew = false;
+	ssize_t n;
 
-	while (sys.read(fd, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes))
-		continue;
+	do {
+		n = sys.read(fd, bytes, sizeof(bytes));
+		anew |= n > 0 && memchr(bytes, ANEW[0], (size_t)n) != NULL;
+	} while (n == (ssize_t)sizeof(bytes));
+	return anew;
 }
 
 /* --- locks --- */

@@ -107,6 +107,8 @@ enum spool_load {
  */
 enum spool_load spool_load(struct spool *sp, const char *id, int fd, struct envelope *e,
     off_t *size, char *why, size_t whysize);
+/* All of ctl/ID as it is, added to text. 0, or -1 and errno. */
+int spool_text(struct spool *sp, const char *id, struct buf *text);
 /* Moves ctl/ID and its body (msgid NULL: of the same name) to corrupt/ID.ctl and ID.msg. The lock is
  * held. One warning with why. */
 int spool_quarantine(struct spool *sp, const char *id, const char *msgid, const char *why);
@@ -146,7 +148,9 @@ void spool_state_forget(
 
 int spool_wake_open(struct spool *sp); /* the FIFO, O_RDWR|O_NONBLOCK */
 void spool_wake(struct spool *sp); /* a byte into it; a reader missing or a full pipe is fine */
-void spool_wake_drain(int fd);
+/* The same by somebody who has changed what waits: those that sleep may be due, those passed over free. */
+void spool_wake_anew(struct spool *sp);
+bool spool_wake_drain(int fd); /* whether one of the calls was such */
 /* A runner's lock in run/NAME: its descriptor, to close in the end (the file stays); -1 with
  * EWOULDBLOCK: somebody else has it, and is not waited for. */
 int spool_runner_lock(struct spool *sp, const char *name);
