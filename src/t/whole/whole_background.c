@@ -2,6 +2,8 @@
  * Background delivery: the submitter returns at once; his child, or a runner that is there already,
  * delivers.
  */
+#include <sys/socket.h>
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +12,8 @@
 
 #include "kit.h"
 #include "suites.h"
+
+enum { STAYS_MS = 2000 }; /* a user's runner, and a connection without work */
 
 static const char *
 own_lock(void)
@@ -31,12 +35,36 @@ listen_alone(void)
 }
 
 /*
+ * The server takes one more message, over the connection on which it took the last; or a new one, if that
+ * was so long ago, on a busy machine, that nobody has to be there any more.
+ */
+static bool
+take_one_more(int *fd, int listener, int64_t last_ms)
+{
+	bool same = kit_now_ms() - last_ms < STAYS_MS;
+	char c = 'M';
+
+	if (!same) {
+		WAIT_FOR(server_called(*fd));
+		same = recv(*fd, &c, 1, MSG_PEEK) == 1 && c == 'M'; /* MAIL, not QUIT */
+	}
+	if (!same) {
+		server_hear_end(*fd);
+		server_greet(*fd = server_accept(listener));
+	}
+	server_take(*fd);
+	return same;
+}
+
+/*
  * The server has not even greeted when the submitter has returned and its output has ended; what
  * comes meanwhile goes over the same connection; then the child ends and leaves nothing.
  */
 START_TEST(submitter_does_not_wait)
 {
 	int listener = listen_alone(), fd;
+	int64_t last_ms;
+	bool same;
 
 	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "bob@example.net", NULL), 0);
 	fd = server_accept(listener);
@@ -48,16 +76,18 @@ START_TEST(submitter_does_not_wait)
 	ck_assert_int_eq(submit(NULL, "Subject: 3\n\n3\n", "bob@example.net", NULL), 0);
 	server_say(fd, "250 2.0.0 taken");
 	server_take(fd);
+	last_ms = kit_now_ms();
 	server_take(fd);
 	WAIT_FOR(files_in("ctl") == 0);
 	ck_assert(!server_called(listener));
 	ck_assert_int_eq(submit(NULL, "Subject: 4\n\n4\n", "bob@example.net", NULL), 0);
-	server_take(fd); /* it stays a while for more */
+	same = take_one_more(&fd, listener, last_ms); /* it stays a while for more */
 	server_hear_end(fd);
 	WAIT_FOR(!runner_present(own_lock()));
 	ck_assert_uint_eq(files_in("ctl") + files_in("msg") + files_in("tmp"), 0);
-	ck_assert_uint_eq(count_pids("status=sent"), 1);
 	ck_assert_uint_eq(count_text(kit.log, "status=sent"), 4);
+	if (same)
+		ck_assert_uint_eq(count_pids("status=sent"), 1);
 }
 END_TEST
 
@@ -113,9 +143,11 @@ START_TEST(child_keeps_nothing_of_the_callers)
 }
 END_TEST
 
+/* Each runner stays a while for more, so that there are not more of them than such whiles. */
 START_TEST(many_submissions_few_runners)
 {
 	enum { N = 100 };
+	int64_t start_ms = kit_now_ms();
 	struct sink s;
 
 	sink_start(&s, "5");
@@ -125,7 +157,8 @@ START_TEST(many_submissions_few_runners)
 	WAIT_FOR(sink_messages(&s) == N);
 	WAIT_FOR(files_in("msg") == 0);
 	ck_assert_uint_eq(count_text(kit.log, "status=sent"), N);
-	ck_assert_uint_le(count_pids("status=sent"), 2);
+	ck_assert_uint_le(
+	    count_pids("status=sent"), 2 + (size_t)(kit_now_ms() - start_ms) / STAYS_MS);
 	sink_stop(&s);
 }
 END_TEST
@@ -133,19 +166,19 @@ END_TEST
 START_TEST(resident_runner_is_woken)
 {
 	int listener = listen_alone(), fd;
+	int64_t last_ms;
 	struct child r;
 
 	child_start(&r, NULL, "-q5m", NULL);
 	WAIT_FOR(runner_present("full"));
-	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "bob@example.net", NULL), 0);
-		if (i == 0) {
-			fd = server_accept(listener);
-			server_greet(fd);
-		}
-		server_take(fd);
-		WAIT_FOR(files_in("msg") == 0);
-	}
+	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "bob@example.net", NULL), 0);
+	server_greet(fd = server_accept(listener));
+	last_ms = kit_now_ms();
+	server_take(fd);
+	WAIT_FOR(files_in("msg") == 0);
+	ck_assert_int_eq(submit(NULL, "Subject: 2\n\n2\n", "bob@example.net", NULL), 0);
+	take_one_more(&fd, listener, last_ms);
+	WAIT_FOR(files_in("msg") == 0);
 	ck_assert(!runner_present(own_lock()));
 	ck_assert_uint_eq(count_pids("status=sent"), 1);
 	kill(r.pid, SIGTERM);
