@@ -107,9 +107,9 @@ buf_commit(struct buf *b, size_t n)
 void
 buf_add(struct buf *b, const void *data, size_t n)
 {
-	char *p = buf_reserve(b, n);
+	char *p;
 
-	if (p == NULL || n == 0)
+	if (n == 0 || (p = buf_reserve(b, n)) == NULL)
 		return;
 	memcpy(p, data, n);
 	b->len += n;

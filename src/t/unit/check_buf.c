@@ -24,10 +24,11 @@ teardown(void)
 
 START_TEST(empty_is_a_string)
 {
+	buf_add(&b, NULL, 0);
+	ck_assert_ptr_null(b.mem);
 	ck_assert_uint_eq(buf_len(&b), 0);
 	ck_assert_ptr_nonnull(buf_data(&b));
 	ck_assert_str_eq(buf_str(&b), "");
-	buf_add(&b, NULL, 0);
 	buf_consume(&b, 0);
 	ck_assert_uint_eq(buf_len(&b), 0);
 	ck_assert(!b.overflow);
