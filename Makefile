@@ -70,7 +70,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_map.c src/t/unit/check_log.c src/t/unit/check_str.c \
 	src/t/unit/check_clock.c src/t/unit/check_verdict.c src/t/unit/check_sys.c \
 	src/t/unit/check_reply.c src/t/unit/check_ehlo.c src/t/unit/check_command.c \
-	src/t/unit/check_body.c src/t/unit/check_address.c src/t/unit/check_smtp.c src/t/unit/check_smtp_server.c \
+	src/t/unit/check_body.c src/t/unit/check_address.c src/t/unit/check_smtp.c src/t/unit/check_smtp_server.c src/t/unit/check_smtpd.c \
 	src/t/unit/check_sasl.c src/t/unit/check_dns.c src/t/unit/check_dns_msg.c \
 	src/t/unit/check_resolvconf.c src/t/unit/check_spool.c src/t/unit/check_draft.c \
 	src/t/unit/check_envelope.c src/t/unit/check_durable.c src/t/unit/check_reactor.c \
