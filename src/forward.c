@@ -86,8 +86,8 @@ take_entry(struct parse *p, const char *at, size_t n)
 	char *entry = xstrndup(at, n);
 	const char *why = refused(entry);
 
-	p->bad = false;
-	if (why == NULL &&
+	p->bad = strlen(entry) != n; /* a NUL is in it */
+	if (why == NULL && !p->bad &&
 	    address_argument(entry[0] == '\\' ? entry + 1 : entry, on_address, p) == 0)
 		p->bad = n > 0;
 	if (why != NULL || p->bad)

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "dns_server.h"
+#include "local_fake.h"
 #include "logcap.h"
 #include "net_fake.h"
 #include "sortie.h"
@@ -383,6 +384,21 @@ set_clock(struct story *s, const char *args)
 		story_fail(s, "set-clock SECONDS [in TIME]");
 }
 
+/* "user NAME": somebody on this machine; with the first there is a local helper. */
+static void
+user(struct story *s, const char *name)
+{
+	char folder[128];
+
+	if (s->homes[0] == '\0') {
+		snprintf(s->homes, sizeof(s->homes), "%.*s/home", STORY_PATH_MAX, s->dir);
+		story_folder(s, "home");
+		local_fake_start(s->homes);
+	}
+	snprintf(folder, sizeof(folder), "home/%.100s", name);
+	story_folder(s, folder);
+}
+
 static bool
 network(struct story *s, const char *verb, const char *args, const char *block)
 {
@@ -407,6 +423,8 @@ network(struct story *s, const char *verb, const char *args, const char *block)
 		latency(s, args);
 	else if (strcmp(verb, "resolver") == 0)
 		resolver(s, args);
+	else if (strcmp(verb, "user") == 0)
+		user(s, args);
 	else
 		return false;
 	return true;

@@ -29,6 +29,8 @@ struct story {
 	const char *path;
 	int line;
 	char dir[STORY_PATH_MAX]; /* holds conf, spool/, in, out, err */
+	char homes[STORY_PATH_MAX +
+		   16]; /* directory of users (lib/local_fake.h); "": there are none */
 	char certs[STORY_PATH_MAX + 16]; /* directory of certificates; "": not wanted yet */
 	struct buf config, hosts;
 	struct buf written; /* names of the files that the story has, a line each */

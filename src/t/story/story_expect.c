@@ -300,6 +300,23 @@ expect_file(struct story *s, const char *p, bool no)
 	free(text);
 }
 
+/* "mail USER N": so many messages are in her mailbox. */
+static void
+expect_mail(struct story *s, const char *p)
+{
+	char user[64], name[128], *text;
+	size_t n = 0;
+
+	if (!story_word(&p, user, sizeof(user)))
+		story_fail(s, "expect mail USER N");
+	snprintf(name, sizeof(name), "home/%s/box", user);
+	text = story_read(s, name);
+	for (const char *at = text; at != NULL && (at = strstr(at, "From ")) != NULL; at++)
+		n += at == text || at[-1] == '\n';
+	expect_count(s, name, n, p);
+	free(text);
+}
+
 static void
 expect_connects(struct story *s, const char *p)
 {
@@ -350,6 +367,8 @@ story_expect(struct story *s, const char *p)
 		expect_file(s, p, no);
 	else if (strcmp(word, "trace") == 0)
 		expect_text(s, "conversation", logcap_trace(), p, no);
+	else if (strcmp(word, "mail") == 0)
+		expect_mail(s, p);
 	else if (strcmp(word, "connects") == 0)
 		expect_connects(s, p);
 	else if (strcmp(word, "took") == 0)

@@ -218,6 +218,53 @@ START_TEST(bad_urls_are_refused)
 }
 END_TEST
 
+START_TEST(local_delivery)
+{
+	ok("");
+	ck_assert_int_eq(c.local, CONFIG_LOCAL_AS_ANY);
+	ck_assert(!config_is_local(&c, "out.example.org", "out.example.org"));
+	ok("local maildir\n");
+	ck_assert_int_eq(c.local, CONFIG_LOCAL_MAILDIR);
+	ck_assert_str_eq(c.local_path, "Maildir");
+	ok("local maildir:mail/inbox..d\n");
+	ck_assert_str_eq(c.local_path, "mail/inbox..d");
+	ok("local mbox\n");
+	ck_assert_int_eq(c.local, CONFIG_LOCAL_MBOX);
+	ck_assert_str_eq(c.local_path, "/var/mail");
+	ok("local mbox:/var/spool/mail\n");
+	ck_assert_str_eq(c.local_path, "/var/spool/mail");
+	ok("local lmtp:/run/lmtp\n");
+	ck_assert_int_eq(c.local, CONFIG_LOCAL_LMTP);
+	ck_assert_int_eq(c.local_lmtp.v[0].kind, TARGET_LMTP_PATH);
+	ok("local discard\nlocal-domains Example.org www.example.org\nlocal-domains example.net\n");
+	ck_assert_int_eq(c.local, CONFIG_LOCAL_DISCARD);
+	ck_assert(config_is_local(&c, "out.example.org", "OUT.example.org"));
+	ck_assert(config_is_local(&c, NULL, "localhost"));
+	ck_assert(config_is_local(&c, NULL, "EXAMPLE.org"));
+	ck_assert(config_is_local(&c, NULL, "example.net"));
+	ck_assert(config_is_local(&c, NULL, ""));
+	ck_assert(config_is_local(&c, NULL, NULL));
+	ck_assert(!config_is_local(&c, NULL, "out.example.org"));
+	ck_assert(!config_is_local(&c, "out.example.org", "mail.example.org"));
+}
+END_TEST
+
+static const char *const bad_local[] = {"local", "local Maildir",
+    "local maildir:", "local maildir:/x", "local maildir:../x", "local maildir:x/../y",
+    "local maildir:..", "local maildir:x/", "local maildir:x//y", "local mbox:", "local mbox:mail",
+    "local lmtp:path", "local lmtp://host", "local smtp://host", "local discard x",
+    "local mbox\nlocal mbox", "local-domains", "local-domains a..b", "local-domains *"};
+
+START_TEST(bad_local_lines_are_refused)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s\n", bad_local[_i]);
+	ck_assert_msg(parse(text) == EX_CONFIG, "%s", text);
+	ck_assert(strncmp(why, "x.conf:", 7) == 0);
+}
+END_TEST
+
 START_TEST(relays_have_an_order_and_sender_patterns)
 {
 	ok("relay smtp://a from *@example.org\nrelay smtp://b from <>\nrelay smtp://c\n");
@@ -470,6 +517,9 @@ suite_config(void)
 	tcase_add_loop_test(t, every_url, 0, (int)(sizeof(urls) / sizeof(urls[0])));
 	tcase_add_loop_test(
 	    t, bad_urls_are_refused, 0, (int)(sizeof(bad_urls) / sizeof(bad_urls[0])));
+	tcase_add_test(t, local_delivery);
+	tcase_add_loop_test(
+	    t, bad_local_lines_are_refused, 0, (int)(sizeof(bad_local) / sizeof(bad_local[0])));
 	tcase_add_test(t, relays_have_an_order_and_sender_patterns);
 	tcase_add_test(t, a_tls_line_that_is_not_understood_is_refused);
 	tcase_add_test(t, the_policy_for_a_host_is_the_nearest_line);
