@@ -104,7 +104,7 @@ drain() {
 	case $WORKLOAD in
 	c) until=$DOMAINS ;; # one transaction each
 	line100k) RUN_LIMIT=180 ;;
-	e) until=750 messages=750 RUN_LIMIT=45 ;; # at good addresses; the sink counts no others
+	e) until=750 messages=750 RUN_LIMIT=35 ;; # at good addresses; the sink counts no others
 	esac
 	slow=
 	[ "$WORKLOAD" = k ] && slow="env LD_PRELOAD=$BUILD/slowsync.so SLOWSYNC_MS=5"

@@ -26,6 +26,7 @@ peer_messages()
 {
 	case $1 in
 	[af]*) echo $((N / 5)) ;;
+	h*) echo $((N / 2)) ;;
 	*) echo "$N" ;;
 	esac
 }

@@ -26,11 +26,13 @@ peer_can()
 	esac
 }
 
-# Two dozen a second: 300 messages have two of the waits in them.
+# Two dozen a second: 300 messages have two of the waits in them. Otherwise the rate is the same with half
+# of them.
 peer_messages()
 {
 	case $VARIANT-$1 in
 	-[abdf]*) echo 300 ;;
+	nodelay-[af]* | -h*) echo $((N / 2)) ;;
 	*) echo "$N" ;;
 	esac
 }

@@ -246,11 +246,6 @@ peer_once_a1k()
 	sortie_calls "$1" "$BUILD/sortie" -C "$WORK/conf" -q
 }
 
-peer_once_a10k()
-{
-	peer_once_a1k "$@"
-}
-
 peer_once_h1()
 {
 	message 1024 >"$WORK/message"
