@@ -47,6 +47,11 @@ body_add(struct body *b, struct buf *out, const char *data, size_t n)
 			continue;
 		}
 		cr = memchr(p, '\r', (size_t)(lf - p));
+		if (cr != NULL && cr + 1 == lf && lf < end) { /* as nearly all lines end */
+			p = lf + 1;
+			b->line_start = true;
+			continue;
+		}
 		p = cr != NULL ? cr + 1 : lf;
 		b->cr = cr != NULL;
 	}
