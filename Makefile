@@ -94,7 +94,7 @@ KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fa
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
 	src/t/story/story_expect.c src/t/story/story_files.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
 
-FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_ehlo.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_body.c \
+FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_ehlo.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_smtp_server.c src/t/fuzz/fuzz_body.c \
 	src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
 	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c src/t/fuzz/fuzz_sasl.c

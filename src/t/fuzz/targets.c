@@ -18,6 +18,7 @@ static const struct {
     {"resolvconf", fuzz_resolvconf},
     {"sasl", fuzz_sasl},
     {"smtp", fuzz_smtp},
+    {"smtp_server", fuzz_smtp_server},
 };
 
 fuzz_fn *
