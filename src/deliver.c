@@ -153,6 +153,17 @@ try_network(void *ctx, int orders)
 	return rc;
 }
 
+/* The process that writes to mailboxes was told once, by root, where they are. */
+static bool
+has_same_mailboxes(const struct config *a, const struct config *b)
+{
+	bool needed = a->local == CONFIG_LOCAL_MAILDIR || a->local == CONFIG_LOCAL_MBOX;
+
+	if (a->local != b->local)
+		return !needed && b->local != CONFIG_LOCAL_MAILDIR && b->local != CONFIG_LOCAL_MBOX;
+	return !needed || strcmp(a->local_path, b->local_path) == 0;
+}
+
 /* Why it cannot be used instead of the old one; NULL: it can. */
 static const char *
 check_new_config(struct program *p, const struct config *old)
@@ -163,6 +174,8 @@ check_new_config(struct program *p, const struct config *old)
 	program_open_log(p->config.log);
 	if (strcmp(p->config.spool, old->spool) != 0)
 		return "the spool cannot be changed while running";
+	if (!has_same_mailboxes(&p->config, old))
+		return "mailboxes cannot be changed while running";
 	if (keeper_try(try_network, p) != EX_OK)
 		return "nobody can run with the new one"; /* the log says why */
 	return NULL;

@@ -20,8 +20,8 @@ static const struct {
     {suite_whole_background, false}, {suite_whole_background, true}, {suite_whole_runners, false},
     {suite_whole_signals, false}, {suite_whole_signals, true}, {suite_whole_tls, false},
     {suite_whole_hostile, false}, {suite_whole_keeper, false}, {suite_whole_keeper, true},
-    {suite_whole_helpers, false}, {suite_whole_front, true}, {suite_whole_smtp, false},
-    {suite_whole_smtp, true}};
+    {suite_whole_helpers, false}, {suite_whole_local, false}, {suite_whole_local, true},
+    {suite_whole_front, true}, {suite_whole_smtp, false}, {suite_whole_smtp, true}};
 
 static char paths[3][PATH_MAX];
 

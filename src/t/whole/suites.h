@@ -14,6 +14,7 @@ Suite *suite_whole_tls(void);
 Suite *suite_whole_hostile(void);
 Suite *suite_whole_keeper(void);
 Suite *suite_whole_helpers(void);
+Suite *suite_whole_local(void);
 Suite *suite_whole_front(void);
 Suite *suite_whole_smtp(void);
 /* A suite of these tests, each with kit_setup() and kit_teardown(); and one more that is run n times,
