@@ -45,7 +45,7 @@ enum {
 #endif
 };
 
-enum ending { OPEN, GONE, IDLE, STOPPED };
+enum ending { OPEN, GONE, BROKEN, IDLE, STOPPED };
 
 struct smtpd {
 	struct program *p;
@@ -54,6 +54,8 @@ struct smtpd {
 	char peer[PEER_SIZE]; /* "[127.0.0.1]"; "" not by TCP */
 	char *login; /* NULL: not asked for yet */
 	enum ending ending;
+	int status; /* EX_OK, or why the last message was not taken */
+	bool taken; /* some message was */
 	bool undelivered; /* something is queued, and nobody has been told */
 	char in[64 * 1024];
 	size_t at, nin;
@@ -124,6 +126,7 @@ wait_for(struct smtpd *d, int fd, short events)
 {
 	struct pollfd pfd = {.fd = fd, .events = events};
 	int64_t since = clock_mono_ms(), left;
+	int ready;
 
 	for (;;) {
 		if (submit_stop && events == POLLIN) {
@@ -132,11 +135,16 @@ wait_for(struct smtpd *d, int fd, short events)
 		}
 		left = since + (submit_stop ? FAREWELL_MS : PATIENCE_MS) - clock_mono_ms();
 		if (left <= 0) {
-			d->ending = events == POLLIN ? IDLE : GONE;
+			d->ending = events == POLLIN ? IDLE : BROKEN;
 			return false;
 		}
-		if (sys.poll(&pfd, 1, left < TURN_MS ? (int)left : TURN_MS) > 0)
+		ready = sys.poll(&pfd, 1, left < TURN_MS ? (int)left : TURN_MS);
+		if (ready > 0)
 			return true;
+		if (ready == -1 && errno != EINTR && errno != EAGAIN) {
+			d->ending = BROKEN;
+			return false;
+		}
 	}
 }
 
@@ -154,7 +162,7 @@ flush(struct smtpd *d)
 		if (n > 0) {
 			smtp_server_sent(s, (size_t)n);
 		} else if (errno != EINTR && errno != EAGAIN) {
-			d->ending = GONE;
+			d->ending = BROKEN;
 			return false;
 		}
 	}
@@ -190,7 +198,7 @@ fill(struct smtpd *d)
 		n = sys.read(STDIN_FILENO, d->in, sizeof(d->in));
 	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
 	if (n <= 0) {
-		d->ending = GONE;
+		d->ending = n == 0 ? GONE : BROKEN;
 		return false;
 	}
 	d->at = 0;
@@ -322,15 +330,18 @@ take_message(struct smtpd *d)
 	rc = submit_message(d, id, why, sizeof(why));
 	while (s->state == SMTP_SERVER_TEXT && read_message(d, rest, sizeof(rest)) > 0)
 		; /* refused, but the client has yet to come to its end */
+	if (s->state == SMTP_SERVER_COMMAND)
+		d->status = EX_DATAERR; /* with a fault in its lines, and answered */
 	if (s->state != SMTP_SERVER_DATA && s->state != SMTP_SERVER_END)
 		return;
+	d->status = rc;
 	if (rc != EX_OK && submit_stop) {
 		d->ending = STOPPED;
 	} else if (rc != EX_OK) {
 		refuse(d, rc, why);
 	} else {
 		smtp_server_answer(s, 250, "2.0.0", "Ok: queued as %s", id);
-		d->undelivered = true;
+		d->undelivered = d->taken = true;
 		(void)flush(d); /* whoever has not heard it sends the message again */
 	}
 }
@@ -369,27 +380,34 @@ converse(struct smtpd *d)
 	}
 }
 
+/* For those who look at the exit status alone, and not at replies: what became of the last message. */
+static int
+status(const struct smtpd *d)
+{
+	const struct smtp_server *s = &d->server;
+
+	if (s->o.refused)
+		return EX_NOPERM;
+	if (d->ending != OPEN && s->mail)
+		return EX_TEMPFAIL;
+	if (d->ending == OPEN && !s->quit)
+		return EX_PROTOCOL;
+	return d->ending == BROKEN && !d->taken ? EX_IOERR : d->status;
+}
+
 static int
 end(struct smtpd *d)
 {
-	struct smtp_server *s = &d->server;
-	bool under_way = s->mail;
-	int rc = EX_OK;
+	int rc = status(d);
 
 	if (d->ending == IDLE)
-		smtp_server_close(s, "4.4.2", "nothing heard for too long");
+		smtp_server_close(&d->server, "4.4.2", "nothing heard for too long");
 	else if (d->ending == STOPPED)
-		smtp_server_close(s, "4.3.2", "stopped");
-	if (d->ending != GONE)
+		smtp_server_close(&d->server, "4.3.2", "stopped");
+	if (d->ending != GONE && d->ending != BROKEN)
 		(void)flush(d);
-	if (s->o.refused)
-		rc = EX_NOPERM;
-	else if (d->ending == STOPPED || (d->ending != OPEN && under_way))
-		rc = EX_TEMPFAIL;
-	else if (d->ending == OPEN && !s->quit)
-		rc = EX_PROTOCOL;
-	if (rc != EX_OK && rc != EX_NOPERM)
-		log_info("an SMTP conversation on standard input ends early");
+	if (rc == EX_TEMPFAIL || rc == EX_PROTOCOL)
+		log_info("a conversation by SMTP has come to no good end");
 	deliver(d);
 	return rc;
 }

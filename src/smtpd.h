@@ -20,10 +20,12 @@
 void smtpd_shield_stderr(void);
 
 /*
- * One conversation. called is what we were called by. EX_OK: the client has said QUIT, or has gone when nothing was
- * under way; EX_TEMPFAIL: he has gone, or was silent too long, or we were stopped, when something
- * was; EX_PROTOCOL: he made too many mistakes; EX_NOPERM: he is not of this machine. What has been
- * answered with 250 is queued in any case.
+ * One conversation. called is what we were called by. What has been answered with 250 is queued in any case;
+ * the exit status is for those who look at nothing else. EX_OK: the client has said QUIT or has
+ * gone, and the last message, if there was one, was taken; EX_TEMPFAIL: he has gone, or was silent too
+ * long, or we were stopped, when something was under way; EX_PROTOCOL: he made too many mistakes;
+ * EX_NOPERM: he is not of this machine; EX_IOERR: nothing can be read or written; or why the last message
+ * was not taken.
  */
 int smtpd_session(struct program *p, const char *called);
 

@@ -298,9 +298,10 @@ is_submission(const char *text)
 	const char *end = text + strlen(text), *p = strstr(text, scene_header);
 	size_t n = strlen(scene_body);
 
-	return str_starts(text, "Received: by out.example ") && p != NULL &&
-	       str_starts(p + strlen(scene_header), "Message-ID: <") && strlen(p) > n &&
-	       strcmp(end - n, scene_body) == 0;
+	return str_starts(text,
+		   scene->smtp ? "Received: from client.example " : "Received: by out.example ") &&
+	       p != NULL && str_starts(p + strlen(scene_header), "Message-ID: <") &&
+	       strlen(p) > n && strcmp(end - n, scene_body) == 0;
 }
 
 /* ID.rN, and nothing behind it; or a report on such a report, ID.rN.rM. */

@@ -43,6 +43,10 @@ const struct scene scenes[] = {
     {.name = "submission, delivered at once",
 	.args = {"sendmail", "-odi"},
 	.rcpts = {"a@one.example", "no@three.example"}},
+    {.name = "submission over SMTP",
+	.args = {"sendmail", "-bs", "-odq"},
+	.rcpts = {"a@one.example", "c@two.example"},
+	.smtp = true},
     {.name = "first submission of all",
 	.args = {"sendmail", "-odq"},
 	.rcpts = {"a@one.example"},
@@ -218,17 +222,41 @@ make_conf(const struct scene *s, const char *dir)
 
 /* What a user's program writes: LF. */
 static void
-make_input(const char *dir)
+add_text(struct buf *text)
 {
-	struct buf text;
 	const char *p;
 	int part;
 
-	buf_init(&text, CONTROL_MAX);
 	for (part = 0; part < 2; part++)
 		for (p = part == 0 ? scene_header : scene_body; *p != '\0'; p++)
 			if (*p != '\r')
-				buf_addc(&text, *p);
+				buf_addc(text, *p);
+}
+
+static void
+add_conversation(struct buf *text, const char *const *rcpts)
+{
+	const char *p;
+
+	buf_addf(text, "EHLO client.example\r\nMAIL FROM:<%s>\r\n", scene_sender);
+	for (; *rcpts != NULL; rcpts++)
+		buf_addf(text, "RCPT TO:<%s>\r\n", *rcpts);
+	buf_addf(text, "DATA\r\n%s", scene_header);
+	for (p = scene_body; *p != '\0'; p++)
+		buf_addf(text, "%s%c", *p == '.' && p[-1] == '\n' ? "." : "", *p);
+	buf_adds(text, ".\r\nQUIT\r\n");
+}
+
+static void
+make_input(const struct scene *s, const char *dir)
+{
+	struct buf text;
+
+	buf_init(&text, CONTROL_MAX);
+	if (s->smtp)
+		add_conversation(&text, s->rcpts);
+	else
+		add_text(&text);
 	whole_write_file(tree_path(dir, "input"), "%s", buf_str(&text));
 	buf_free(&text);
 }
@@ -251,7 +279,7 @@ scene_make(const struct scene *s, const char *dir, const struct scene_programs *
 	link_program(p->front, tree_path(dir, "sendmail"));
 	link_program(p->front, tree_path(dir, "mailq"));
 	make_conf(s, dir);
-	make_input(dir);
+	make_input(s, dir);
 	if (!s->no_spool)
 		make_spool(s, dir);
 }

@@ -29,6 +29,7 @@ struct scene {
 	struct scene_message messages[SCENE_MESSAGES];
 	const char *rcpts[SCENE_RCPTS]; /* of the message submitted; none: there is no submission */
 	enum scene_stop stop;
+	bool smtp; /* the input is a client's side of SMTP */
 	bool no_spool; /* it is not there before */
 	bool leftovers; /* there is rubbish in it that a run must clean away */
 	bool dns; /* routes come from the name server, not from the configuration */

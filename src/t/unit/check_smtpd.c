@@ -130,7 +130,7 @@ START_TEST(client_that_does_not_read)
 {
 	connect_client();
 	sys.poll = never_ready;
-	ck_assert_int_eq(converse(HELLO ENVELOPE LETTER, true), EX_OK);
+	ck_assert_int_eq(converse(HELLO ENVELOPE LETTER, true), EX_IOERR);
 	ck_assert_str_eq(said, "");
 	ck_assert_uint_eq(testspool_count(p.spool), 0);
 }
@@ -165,7 +165,7 @@ START_TEST(disk_that_is_full)
 {
 	connect_client();
 	sys.write = write_when_full;
-	ck_assert_int_eq(converse(HELLO ENVELOPE LETTER "NOOP\r\nQUIT\r\n", true), EX_OK);
+	ck_assert_int_eq(converse(HELLO ENVELOPE LETTER "NOOP\r\nQUIT\r\n", true), EX_TEMPFAIL);
 	hears("\r\n354 ");
 	hears("\r\n452 4.3.1 ");
 	hears("\r\n221 2.0.0 ");
@@ -186,7 +186,7 @@ START_TEST(disk_that_is_full_before_the_message)
 {
 	connect_client();
 	sys.openat = openat_when_full;
-	ck_assert_int_eq(converse(HELLO ENVELOPE "DATA\r\n", true), EX_OK);
+	ck_assert_int_eq(converse(HELLO ENVELOPE "DATA\r\n", true), EX_TEMPFAIL);
 	hears("\r\n452 4.3.1 ");
 	ck_assert_ptr_null(strstr(said, "354"));
 }
@@ -203,10 +203,11 @@ START_TEST(each_call_fails)
 	for (unsigned n = 1; fired; n++) {
 		size_t before = testspool_count(p.spool), queued;
 		bool told;
+		int rc;
 
 		connect_client();
 		fault_arm(n, FAULT_ONCE, errors[_i]);
-		(void)converse(HELLO ENVELOPE LETTER "QUIT\r\n", true);
+		rc = converse(HELLO ENVELOPE LETTER "QUIT\r\n", true);
 		fired = fault_fired();
 		fault_disarm();
 		close(to_client);
@@ -217,6 +218,8 @@ START_TEST(each_call_fails)
 		ck_assert_msg(told || queued == 0 || strcmp(fault_where(), "write") == 0 ||
 				  strcmp(fault_where(), "poll") == 0,
 		    "call %u, %s: queued, not told", n, fault_where());
+		ck_assert_msg((rc == EX_OK) == (queued == 1), "call %u, %s: %zu queued, status %d",
+		    n, fault_where(), queued, rc);
 		failed += !told;
 	}
 	ck_assert_uint_gt(failed, 0);
