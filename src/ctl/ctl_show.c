@@ -36,8 +36,7 @@ line(const struct ctl *c, const char *name, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(c->out, "  %s%-11s%s%s", term_begin(c, TERM_DIM), name, term_end(c, TERM_DIM),
-	    text[0] != '\0' ? " " : "");
+	fprintf(c->out, "  %s%-11s%s ", term_begin(c, TERM_DIM), name, term_end(c, TERM_DIM));
 	term_print(c, text);
 	putc('\n', c->out);
 }
@@ -195,7 +194,8 @@ show_history(const struct ctl *c, struct buf *text)
 		if (end == NULL)
 			break;
 		if (!any)
-			line(c, "history", "%s", "");
+			fprintf(c->out, "  %shistory%s\n", term_begin(c, TERM_DIM),
+			    term_end(c, TERM_DIM));
 		any = true;
 		*end = '\0';
 		show_instruction(c, p);

@@ -110,7 +110,7 @@ next_char(const struct ctl *c, const char *text, size_t left, char shown[5], uns
 	return n;
 }
 
-/* How many columns of the text fit into so many; 0: any number. *cut: not all of it. */
+/* How many columns of the text fit into so many. *cut: not all of it. */
 static size_t
 measure(const struct ctl *c, const char *text, size_t columns, bool *cut)
 {
@@ -120,7 +120,7 @@ measure(const struct ctl *c, const char *text, size_t columns, bool *cut)
 
 	for (; left > 0; text += n, left -= n) {
 		n = next_char(c, text, left, shown, &wide);
-		if (columns != 0 && used + wide > columns)
+		if (used + wide > columns)
 			break;
 		used += wide;
 	}
@@ -136,7 +136,7 @@ term_clean(const struct ctl *c, struct buf *out, const char *text, size_t column
 	unsigned wide;
 	bool cut;
 
-	end = measure(c, text, columns, &cut);
+	end = measure(c, text, columns == 0 ? SIZE_MAX : columns, &cut);
 	if (cut)
 		end = measure(c, text, columns - 1, &cut);
 	for (; used < end; used += wide, text += n, left -= n) {
@@ -229,20 +229,20 @@ pad(struct buf *line, size_t n)
 		buf_addc(line, ' ');
 }
 
-/* One cell at the column `at`; returns where it ends. What is left of the terminal is a limit to all. */
+/* One cell at the column `at`; returns where it ends. */
 static size_t
 add_cell(struct table *t, size_t i, const char *text, size_t at)
 {
 	const struct ctl *c = t->c;
-	size_t width = t->width[i], limit = 0, used;
+	size_t width = t->width[i], left = c->width - at, limit = 0, used;
 	bool cut;
 
 	if (c->width != 0) {
-		limit = t->columns[i].whole ? c->width - at : width;
-		if (limit > c->width - at)
-			limit = c->width - at;
+		if (width > left)
+			width = left;
+		limit = t->columns[i].whole ? left : width;
 	}
-	used = measure(c, text, limit, &cut);
+	used = measure(c, text, limit == 0 ? SIZE_MAX : limit, &cut);
 	if (t->columns[i].right && used < width) {
 		pad(&t->line, width - used);
 		at += width - used;
