@@ -135,7 +135,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_local.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PRIVILEGE src/t/privilege/check_privilege.c src/t/privilege/users.c \
-	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c \
+	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c src/t/privilege/mailboxes.c \
 	CONFINE src/t/confine/tries.c src/t/confine/granted.c src/t/confine/refused.c \
 	PORTS src/t/interop/ports.c \
 	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \

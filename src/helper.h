@@ -46,7 +46,7 @@ bool helpers_lost(void);
  * privilege_as_owner(). It is the run's own child, and is there for one runner after the other (keeper.h).
  */
 void helper_local_begin(const struct config *c);
-/* Its socket; -1: there is none, and why. */
+/* Its socket; -1: there is none. why: what is to be said of those whom it does not serve. */
 int helper_local(const char **why);
 bool helper_local_is_root(void); /* it serves everybody */
 void helper_local_end(void);

@@ -19,7 +19,7 @@ static const char not_root[] = "local delivery needs a queue run started by root
 static struct {
 	struct helper helper;
 	bool root;
-	const char *why; /* there is none */
+	const char *why; /* whom it does not serve, as there is none, or it is not root's */
 	struct local_options options;
 } the = {.helper = {.fd = -1, .pid = -1}, .why = not_root};
 
@@ -45,11 +45,14 @@ void
 helper_local_begin(const struct config *c)
 {
 	bool mbox = c->local == CONFIG_LOCAL_MBOX;
+	const char *why;
 
 	if (!mbox && c->local != CONFIG_LOCAL_MAILDIR)
 		return;
-	if ((the.why = forbids(c)) != NULL)
+	if ((why = forbids(c)) != NULL) {
+		the.why = why;
 		return;
+	}
 	the.root = privilege_caller() == 0;
 	the.options = (struct local_options){
 	    .maildir = mbox ? NULL : c->local_path,
@@ -62,7 +65,7 @@ helper_local_begin(const struct config *c)
 int
 helper_local(const char **why)
 {
-	*why = the.helper.fd == -1 ? the.why : NULL;
+	*why = the.why;
 	return the.helper.fd;
 }
 

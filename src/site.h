@@ -22,8 +22,8 @@ struct session_network;
 struct sites_local { /* mail for users of this machine that no route leads away (router_keeps()) */
 	enum config_local how;
 	int helper; /* MAILDIR and MBOX: the local helper's socket, which stays the caller's; -1: */
-	const char *why; /* there is none */
 	const char *only; /* it serves this user alone; NULL: everybody */
+	const char *why; /* it does not serve the others, or anybody */
 	const char *hostname; /* completes what a .forward says */
 };
 

@@ -257,8 +257,7 @@ judge(const struct local_site *l, const struct job *j, const char *address, cons
 	static struct verdict v;
 
 	if (l->options->only != NULL && strcmp(l->options->only, user) != 0) {
-		v = verdict_make(FATE_RETRY, SCOPE_RCPT, "4.3.5", NULL,
-		    "an ordinary user's queue run delivers to him alone");
+		v = verdict_make(FATE_RETRY, SCOPE_ROUTE, "4.3.5", NULL, "%s", l->options->why);
 		v.no_attempt = v.not_ours = true;
 		return &v;
 	}

@@ -44,6 +44,7 @@ run_suites(void)
 
 	srunner_add_suite(runner, suite_strangers());
 	srunner_add_suite(runner, suite_hostile());
+	srunner_add_suite(runner, suite_mailboxes());
 	srunner_set_fork_status(runner, CK_FORK);
 	srunner_run_all(runner, CK_VERBOSE);
 	failed = srunner_ntests_failed(runner);

@@ -60,5 +60,6 @@ void users_loop(Suite *s, const TTest *test, int n);
 Suite *suite_identity(void);
 Suite *suite_strangers(void);
 Suite *suite_hostile(void);
+Suite *suite_mailboxes(void);
 
 #endif
