@@ -132,7 +132,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_smtp.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
-	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_local.c \
+	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_local.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PRIVILEGE src/t/privilege/check_privilege.c src/t/privilege/users.c \
 	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c src/t/privilege/mailboxes.c \
@@ -207,8 +207,8 @@ suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
 
 # The program as it is, with real files and sockets.
-whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink
-	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink
+whole: $(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink $(BUILD)/sortiectl
+	$(BUILD)/check-whole $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink $(BUILD)/sortiectl
 
 kill: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --kills 20 --messages 100

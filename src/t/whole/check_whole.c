@@ -1,6 +1,6 @@
 /*
- * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SENDMAIL SINK (three
- * paths; the second is the front's, and what it may be asked to do is tested of both).
+ * check_whole: tests of the program as it was built. Usage: check_whole SORTIE SENDMAIL SINK [SORTIECTL]
+ * (paths; the second is the front's, and what it may be asked to do is tested of both).
  */
 #include <sys/wait.h>
 
@@ -21,9 +21,10 @@ static const struct {
     {suite_whole_signals, false}, {suite_whole_signals, true}, {suite_whole_tls, false},
     {suite_whole_hostile, false}, {suite_whole_keeper, false}, {suite_whole_keeper, true},
     {suite_whole_helpers, false}, {suite_whole_local, false}, {suite_whole_local, true},
-    {suite_whole_front, true}, {suite_whole_smtp, false}, {suite_whole_smtp, true}};
+    {suite_whole_front, true}, {suite_whole_smtp, false}, {suite_whole_smtp, true},
+    {suite_whole_ctl, false}};
 
-static char paths[3][PATH_MAX];
+static char paths[4][PATH_MAX];
 
 enum { NSUITES = sizeof(suites) / sizeof(suites[0]) };
 
@@ -43,9 +44,11 @@ run_suite(Suite *suite)
 
 /* Where the system does not tell a program where it is, the front finds only what is installed. */
 static bool
-can_run(bool front)
+can_run(size_t i)
 {
-	return !front || access("/proc/self/exe", F_OK) == 0;
+	if (suites[i].make == suite_whole_ctl && kit.ctl == NULL)
+		return false;
+	return !suites[i].front || access("/proc/self/exe", F_OK) == 0;
 }
 
 /* The suites side by side, each a process: mostly they wait for the disk. */
@@ -56,22 +59,23 @@ main(int argc, char **argv)
 	pid_t pids[NSUITES];
 	int failed = 0, status;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: check_whole SORTIE SENDMAIL SINK\n");
+	if (argc != 4 && argc != 5) {
+		fprintf(stderr, "usage: check_whole SORTIE SENDMAIL SINK [SORTIECTL]\n");
 		return EXIT_FAILURE;
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < argc - 1; i++)
 		if (realpath(argv[1 + i], paths[i]) == NULL) {
 			fprintf(stderr, "check_whole: no %s\n", argv[1 + i]);
 			return EXIT_FAILURE;
 		}
 	kit.sortie = paths[0];
 	kit.sink = paths[2];
+	kit.ctl = argc == 5 ? paths[3] : NULL;
 	fflush(stdout);
 	for (size_t i = 0; i < NSUITES; i++)
 		if ((pids[i] = fork()) == 0) {
 			kit.front = suites[i].front ? paths[1] : NULL;
-			exit(can_run(suites[i].front) ? run_suite(suites[i].make()) : EXIT_SUCCESS);
+			exit(can_run(i) ? run_suite(suites[i].make()) : EXIT_SUCCESS);
 		}
 	for (size_t i = 0; i < NSUITES; i++)
 		failed += waitpid(pids[i], &status, 0) != pids[i] || status != 0;

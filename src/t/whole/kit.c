@@ -95,6 +95,12 @@ make_pipe(int fds[2])
 void
 child_start_argv(struct child *c, void (*prepare)(void), const char *const argv[])
 {
+	child_start_file(c, prepare, kit_program(), argv);
+}
+
+void
+child_start_file(struct child *c, void (*prepare)(void), const char *path, const char *const argv[])
+{
 	int in[2], out[2];
 
 	memset(c, 0, sizeof(*c));
@@ -107,7 +113,7 @@ child_start_argv(struct child *c, void (*prepare)(void), const char *const argv[
 			_exit(126);
 		if (prepare != NULL)
 			prepare();
-		execv(kit_program(), (char *const *)(void *)argv);
+		execv(path, (char *const *)(void *)argv);
 		_exit(127);
 	}
 	close(in[0]);

@@ -23,6 +23,7 @@ enum { PATIENCE_MS = 20000, SAID_MAX = 64 * 1024, HEARD_MAX = 4096 };
 
 struct kit {
 	const char *sortie, *sink; /* paths */
+	const char *ctl; /* of build/sortiectl */
 	const char *front; /* of build/sendmail, where it is what tests start; NULL: sortie is */
 	char dir[64], conf[80], spool[80], log[80];
 };
@@ -65,6 +66,8 @@ struct child {
 void child_start(struct child *c, void (*prepare)(void), const char *arg, ...);
 /* ... argv as for execv(3). */
 void child_start_argv(struct child *c, void (*prepare)(void), const char *const argv[]);
+void child_start_file(struct child *c, void (*prepare)(void), const char *path,
+    const char *const argv[]); /* ... another program */
 void child_feed(struct child *c, const char *text); /* leaves its standard input open */
 void child_end_of_input(struct child *c);
 void child_output(struct child *c); /* all of it: until nobody holds the other end */
