@@ -6,7 +6,7 @@ BEGIN {
 	never = "strcpy strcat sprintf vsprintf gets atoi atol strtok alloca system popen " \
 		"getaddrinfo gethostbyname gethostbyaddr getnameinfo setlocale res_init res_query " \
 		"res_search waitpid wait tmpnam mktemp"
-	some["src/(submit|sortie|privilege|deliver|front)[a-z_]*\\.c|src/local/.*"] = "getpwnam getpwuid getpwent"
+	some["src/(submit|sortie|smtpd|privilege|deliver|front)[a-z_]*\\.c|src/local/.*"] = "getpwnam getpwuid getpwent"
 	some["src/(background|front|auth_command|helper|keeper)\\.c|src/local/.*|src/t/.*"] = "fork"
 	split(never, w, " ")
 	for (i in w)
@@ -22,9 +22,9 @@ BEGIN {
 	for (i in w)
 		ban[w[i]] = "^$"
 	ban["nanosleep"] = "^src/t/(kill/|lib/whole\\.c|bench/measure\\.c)"
-	# Tests may wait for the processes they made; auth_command.c and helper.c only ask (WNOHANG);
+	# Tests may wait for the processes they made; auth_command.c, helper.c and smtpd.c only ask (WNOHANG);
 	# children of the local helper have ended by then.
-	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|front\\.c|helper\\.c|keeper\\.c|local/serve\\.c)"
+	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|front\\.c|helper\\.c|keeper\\.c|smtpd\\.c|local/serve\\.c)"
 	ban["wait"] = "^src/t/.*"
 }
 
