@@ -52,6 +52,7 @@ struct smtpd {
 	const char *called;
 	struct smtp_server server;
 	char peer[PEER_SIZE]; /* "[127.0.0.1]"; "" not by TCP */
+	bool terminal; /* somebody types */
 	char *login; /* NULL: not asked for yet */
 	enum ending ending;
 	int status; /* EX_OK, or why the last message was not taken */
@@ -183,10 +184,27 @@ deliver(struct smtpd *d)
 	d->undelivered = false;
 }
 
+/* Who types has one key for the end of a line, and nobody's text but his own. */
+static size_t
+end_lines(char *in, size_t n)
+{
+	size_t more = 0, from = n, to;
+
+	for (size_t i = 0; i < n; i++)
+		more += in[i] == '\n';
+	for (to = n + more; from > 0 && to > from;) {
+		in[--to] = in[--from];
+		if (in[to] == '\n')
+			in[--to] = '\r';
+	}
+	return n + more;
+}
+
 /* More input, behind whatever was to be said. */
 static bool
 fill(struct smtpd *d)
 {
+	size_t room = d->terminal ? sizeof(d->in) / 2 : sizeof(d->in);
 	ssize_t n;
 
 	if (d->ending != OPEN || !flush(d))
@@ -195,14 +213,14 @@ fill(struct smtpd *d)
 	do {
 		if (!wait_for(d, STDIN_FILENO, POLLIN))
 			return false;
-		n = sys.read(STDIN_FILENO, d->in, sizeof(d->in));
+		n = sys.read(STDIN_FILENO, d->in, room);
 	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
 	if (n <= 0) {
 		d->ending = n == 0 ? GONE : BROKEN;
 		return false;
 	}
 	d->at = 0;
-	d->nin = (size_t)n;
+	d->nin = d->terminal ? end_lines(d->in, (size_t)n) : (size_t)n;
 	return true;
 }
 
@@ -356,6 +374,7 @@ begin(struct smtpd *d)
 
 	o.domain = d->p->config.domain != NULL ? d->p->config.domain : o.hostname;
 	o.max_size = d->p->config.max_size;
+	d->terminal = isatty(STDIN_FILENO) == 1;
 	o.refused = !find_peer(d);
 	if (o.refused)
 		log_warn("%s is refused: -bs takes mail from this machine alone", d->peer);

@@ -2,6 +2,7 @@
  * Submission over SMTP by the real program: 250 means queued, and whatever else happens means that nothing
  * is.
  */
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -454,6 +456,51 @@ START_TEST(client_that_resets_its_connection)
 }
 END_TEST
 
+/* --- terminals ---------------------------------------------------------------------------- */
+
+#ifdef TIOCGPTPEER /* elsewhere it takes other calls to make one */
+static int
+make_terminal(int *keyboard)
+{
+	struct termios t;
+	int unlocked = 0, fd;
+
+	*keyboard = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*keyboard < 0)
+		return -1; /* there are none in here */
+	ck_assert_int_eq(ioctl(*keyboard, TIOCSPTLCK, &unlocked), 0);
+	fd = ioctl(*keyboard, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(tcgetattr(fd, &t), 0);
+	t.c_lflag &= (tcflag_t)~ECHO;
+	t.c_oflag &= (tcflag_t)~ONLCR;
+	ck_assert_int_eq(tcsetattr(fd, TCSANOW, &t), 0);
+	return fd;
+}
+
+/* Whoever types has no key for CR LF. */
+START_TEST(somebody_who_types)
+{
+	struct child c;
+	int ends[2];
+
+	if ((ends[1] = make_terminal(&ends[0])) == -1)
+		return;
+	start_on(&c, ends);
+	server_hear(c.out, "220 ");
+	say(&c, "HELO client.example\n", "250 ");
+	say(&c, "MAIL FROM:<alice@whole.example>\n", "250 2.1.0");
+	say(&c, "RCPT TO:<bob@example.net>\n", "250 2.1.5");
+	say(&c, "DATA\n", "354 ");
+	say(&c, "Subject: hello\n\nHello.\n..dot\n.\n", "250 2.0.0");
+	say(&c, "QUIT\n", "221 ");
+	contains("msg", " with SMTP\r\n");
+	contains("msg", "\r\n\r\nHello.\r\n.dot\r\n");
+	WAIT_FOR(waitpid(c.pid, NULL, WNOHANG) == c.pid);
+}
+END_TEST
+#endif
+
 /* --- and then ----------------------------------------------------------------------------- */
 
 /* Mail is on its way while the conversation lasts: some last for days. */
@@ -491,6 +538,9 @@ suite_whole_smtp(void)
 	    client_that_resets_its_connection, delivery_while_the_conversation_lasts};
 	Suite *s = whole_suite("whole_smtp", tests, sizeof(tests) / sizeof(tests[0]));
 
+#ifdef TIOCGPTPEER
+	whole_loop(s, somebody_who_types, 1);
+#endif
 	whole_loop(s, client_that_goes_in_mid_message, 5);
 	whole_loop(s, stop_in_mid_message, 3);
 	whole_loop(s, smuggled_message, 6);
