@@ -82,7 +82,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_session.c \
 	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_auth_helper.c \
 	src/t/unit/check_backoff.c \
-	src/t/unit/check_mailq.c src/t/unit/check_ctl.c src/t/unit/check_ctl_queue.c src/t/unit/check_packet.c src/t/unit/check_helper.c \
+	src/t/unit/check_mailq.c src/t/unit/check_ctl.c src/t/unit/check_ctl_queue.c src/t/unit/check_ctl_act.c src/t/unit/check_packet.c src/t/unit/check_helper.c \
 	src/t/unit/check_local.c src/t/unit/check_forward.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c \
 	src/t/fault/check_fault_program.c src/t/fault/check_fault_disk.c

@@ -2,6 +2,7 @@
 #include "testctl.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "testspool.h"
 
 void
 testctl_init(struct testctl *t, struct spool *sp)
@@ -86,4 +88,70 @@ testctl_run(struct testctl *t, ctl_fn *command, const char *name, ...)
 	for (argc = 0; words[argc] != NULL; argc++)
 		free(words[argc]);
 	return rc;
+}
+
+static void
+has(const char *all, const char *part)
+{
+	ck_assert_msg(strstr(all, part) != NULL, "no \"%s\" in:\n%s", part, all);
+}
+
+void
+testctl_shows(const struct testctl *t, const char *part)
+{
+	has(t->out, part);
+}
+
+void
+testctl_tells(const struct testctl *t, const char *part)
+{
+	has(t->err, part);
+}
+
+/* --- a queue ------------------------------------------------------------------------------ */
+
+void
+testctl_add(struct spool *sp, char id[ENVELOPE_ID_MAX + 1], const char *sender, int64_t age_s,
+    const char *a, const char *b)
+{
+	const char *const recipients[] = {a, b, NULL};
+
+	testspool_add(sp,
+	    &(struct testspool_message){.sender = sender,
+		.recipients = recipients,
+		.body = "Subject: x\r\n\r\nhello\rthere\r\n",
+		.source_room = "cron",
+		.uid = 1000,
+		.submitted = clock_wall_s() - age_s},
+	    id);
+}
+
+void
+testctl_append(struct spool *sp, const char *id, const char *lines)
+{
+	char path[1100];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/ctl/%s", spool_path(sp), id);
+	fd = open(path, O_WRONLY | O_APPEND);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, lines, strlen(lines)), (ssize_t)strlen(lines));
+	close(fd);
+}
+
+void
+testctl_fill(struct spool *sp, struct testctl_queue *q)
+{
+	char tried[256];
+
+	testctl_add(sp, q->young, "root@host.example.org", 60, "bob@one.example", NULL);
+	testctl_add(
+	    sp, q->old, "alice@example.org", 2 * 86400, "carol@one.example", "dave@mx.two.example");
+	testctl_add(sp, q->held, "", 3600, "erin@three.example", NULL);
+	snprintf(tried, sizeof(tried),
+	    "remote|carol@one.example|2|250 ok\nremote|dave@mx.two.example|4|451 4.7.1 later\n"
+	    "attempted|%lld\nretry|7200\n",
+	    (long long)clock_wall_s() - 1000);
+	testctl_append(sp, q->old, tried);
+	testctl_append(sp, q->held, "hold|1\n");
 }

@@ -220,6 +220,48 @@ START_TEST(all_is_removed_from_under_a_runner)
 }
 END_TEST
 
+/* The ids that are listed, oldest first. */
+static void
+list_ids(char ids[][ENVELOPE_ID_MAX + 1], size_t n)
+{
+	static struct child list;
+	char *line = list.said;
+
+	ctl_start(&list, NULL, "list", NULL, NULL);
+	ck_assert_int_eq(child_end(&list), EX_OK);
+	for (size_t i = 0; i < n; i++) {
+		line = strchr(line, '\n') + 1;
+		snprintf(ids[i], sizeof(ids[i]), "%.*s", (int)strcspn(line, " "), line);
+	}
+}
+
+/*
+ * One connection for all of them: the others are in the runner's memory, and their turn would come when the
+ * first is answered; the second may have begun with the first one's end.
+ */
+START_TEST(what_waits_in_a_runners_memory_can_be_held_and_removed)
+{
+	static struct child runner;
+	char ids[4][ENVELOPE_ID_MAX + 1];
+	int port, listener = server_listen(&port), fd;
+
+	kit_configure("sessions 1\nrelay smtp://[127.0.0.1]:%d", port);
+	fill_spool(4);
+	list_ids(ids, 4);
+	child_start(&runner, NULL, "-q", NULL);
+	server_greet(fd = server_accept(listener));
+	server_envelope(fd);
+	ctl("hold", ids[2], NULL, EX_OK, "held 1 message\n");
+	ctl("remove", ids[3], NULL, EX_OK, "removed 1 message\n");
+	server_say(fd, "250 2.0.0 taken");
+	server_take(fd);
+	server_hear_end(fd);
+	ck_assert_int_eq(child_end(&runner), 0);
+	ck_assert_uint_eq(files_in("ctl"), 1);
+	ctl("list", "--held", NULL, EX_OK, ids[2]);
+}
+END_TEST
+
 START_TEST(ids_come_on_standard_input)
 {
 	static struct child list, remove;
@@ -397,6 +439,7 @@ suite_whole_ctl(void)
 		what_the_server_takes_while_it_is_removed_is_delivered,
 		what_the_server_refuses_while_it_is_removed_is_removed,
 		all_is_removed_from_under_a_runner,
+		what_waits_in_a_runners_memory_can_be_held_and_removed,
 		ids_come_on_standard_input,
 		others_are_told_that_mailq_is_theirs,
 		root_becomes_the_owner,
