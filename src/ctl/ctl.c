@@ -14,6 +14,8 @@
 
 enum { SHOWN_MAX = 80 }; /* of somebody's word, in a complaint */
 
+static void complain(const char *fmt, va_list ap) LOG_PRINTF(1, 0);
+
 static void
 complain(const char *fmt, va_list ap)
 {

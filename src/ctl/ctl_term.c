@@ -185,9 +185,9 @@ gap(const struct table_column *column)
 static void
 share_out(struct table *t, unsigned left, unsigned shares)
 {
-	for (size_t i = 0; i < t->n; i++) {
+	for (size_t i = 0; i < t->n && shares > 0; i++) {
 		unsigned share = t->width[i] == 0 ? 0 : t->columns[i].share;
-		unsigned more = share == 0 ? 0 : left * share / shares;
+		unsigned more = left * share / shares;
 
 		t->width[i] += more;
 		left -= more;
