@@ -7,8 +7,8 @@
 #	make install    puts it where programs find it; make uninstall
 #
 # Set on the command line if need be: CC, CFLAGS, LDFLAGS, SPOOLDIR, SYSCONFDIR, SORTIEUSER (whose
-# the spool is), PREFIX, SBINDIR, BINDIR, DESTDIR, BUILD (where everything goes), J (how many jobs the
-# test targets may run at once).
+# the spool is), PREFIX, SBINDIR, BINDIR, MANDIR, DATADIR, DESTDIR, BUILD (where everything goes), J (how
+# many jobs the test targets may run at once).
 
 CC = cc
 CFLAGS = -O2 -g
@@ -19,6 +19,8 @@ SORTIEUSER = sortie
 PREFIX = /usr/local
 SBINDIR = $(PREFIX)/sbin
 BINDIR = $(PREFIX)/bin
+MANDIR = $(PREFIX)/share/man
+DATADIR = $(PREFIX)/share/sortie
 DESTDIR =
 BUILD = build
 FRONT = $(BUILD)/sendmail
@@ -201,7 +203,7 @@ tests: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/tries $(BUILD)/check-privilege
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: tables figures confine privilege suites whole kill scarce kill-each power-cuts fuzz-smoke hardened
+run-check: tables figures confine privilege suites whole completion kill scarce kill-each power-cuts fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)
@@ -247,13 +249,18 @@ fault: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink $(BUILD)/check $(BUILD)/k
 	@sh src/t/fault/table.sh $(BUILD) $(J)
 
 # The programs are built as they were meant to be.
-hardened: $(BUILD)/sortie $(BUILD)/sendmail
+hardened: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sortiectl
 	@sh src/t/lint/hardened.sh $(BUILD)/sortie
 	@sh src/t/lint/hardened.sh $(BUILD)/sendmail
+	@sh src/t/lint/hardened.sh $(BUILD)/sortiectl
 	@sh src/t/lint/front.sh $(BUILD)/sendmail
 
+# What shells know of sortiectl.
+completion: $(BUILD)/sortiectl
+	@sh src/t/system/completion_test.sh $(BUILD)/sortiectl
+
 # Installing; and several users of what was installed, for root.
-privilege: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/check-privilege
+privilege: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sortiectl $(BUILD)/check-privilege
 	@sh src/t/privilege/install.sh $(BUILD)
 	@sh src/t/privilege/run.sh $(BUILD) "$(MAKE)"
 
@@ -271,6 +278,11 @@ privilege-program: $(OBJ_MAIN) $(BUILD)/libsortie.a
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports
 	@sh src/t/interop/run.sh $(BUILD)/sortie $(BUILD)/ports $(SERVERS)
+
+# The manuals say all that there is, and their examples work.
+manuals: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sortiectl $(BUILD)/sink
+	@sh src/t/manual/tables.sh
+	@sh src/t/manual/examples.sh $(BUILD)
 
 # What a run that has confined itself may still do, and what it may not.
 confine: $(BUILD)/tries
@@ -355,12 +367,12 @@ $(BUILD)/kill-each: $(OBJ_EACH) $(FAULTKIT)
 $(BUILD)/cut: $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT) $(LIBS)
 
-INSTALL = PROGRAM=$(BUILD)/sortie FRONT=$(FRONT) DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SBINDIR="$(SBINDIR)" \
-	BINDIR="$(BINDIR)" SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
+INSTALL = PROGRAM=$(BUILD)/sortie FRONT=$(FRONT) CTL=$(BUILD)/sortiectl DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" \
+	SBINDIR="$(SBINDIR)" BINDIR="$(BINDIR)" MANDIR="$(MANDIR)" DATADIR="$(DATADIR)" SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
 	SORTIEUSER="$(SORTIEUSER)" sh src/install.sh
 
 # Into PREFIX, or below DESTDIR for a package; says what it cannot do.
-install: $(BUILD)/sortie $(FRONT)
+install: $(BUILD)/sortie $(FRONT) $(BUILD)/sortiectl
 	@$(INSTALL) install
 
 uninstall:
@@ -439,7 +451,7 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all static-front install uninstall check run-check tests tables figures confine suites whole kill scarce power-cuts fault-program fault-resources \
+.PHONY: all static-front install uninstall check run-check tests tables figures manuals confine suites whole completion kill scarce power-cuts fault-program fault-resources \
 	fault-runners hardened privilege privilege-program interop kill-test bench bench-programs tables demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz fuzz-run afl \
 	fuzz-programs lint fmt-check clean

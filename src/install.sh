@@ -1,16 +1,26 @@
 #!/bin/sh
 # install.sh install | uninstall: what make install and make uninstall do.
 #
-# Installs PROGRAM as sortie and FRONT as sortie-sendmail, both setuid and setgid to SORTIEUSER, the names
-# that the latter is called by, and makes the spool (0700, his) and the configuration's directory. All of
-# these come in the environment: PROGRAM FRONT PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR SORTIEUSER, and DESTDIR, below
-# which a package is built: then no user is made and nothing gets an owner. What cannot be done is
-# said, with the command that does it, and the rest is done. What is there of a configuration or a
-# spool is left alone; uninstall leaves both.
+# Installs PROGRAM as sortie and FRONT as sortie-sendmail, both setuid and setgid to SORTIEUSER, CTL as
+# sortiectl, which is root's; the names that the front is called by; manuals (src/man) into MANDIR; what
+# starts queue runs (src/system), for the administrator to choose from, into DATADIR; completions for
+# shells; an example of a configuration where there is none. It makes the spool (0700, his). All of these
+# come in the environment, as do PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR, and DESTDIR, below which a package
+# is built: then no user is made and nothing gets an owner. What cannot be done is said, with the command
+# that does it, and the rest is done.
+#
+# What is not ours is never replaced and never removed. There is no list of what was installed: a file is
+# ours when it looks like it (is_program, is_text), whichever version of ours it is; a link, when it leads
+# to our programs. uninstall leaves configuration and spool.
 umask 022
+MANDIR=${MANDIR:-$PREFIX/share/man}
+DATADIR=${DATADIR:-$PREFIX/share/sortie}
+CTL=${CTL:-${PROGRAM%/*}/sortiectl}
 program=$SBINDIR/sortie
 front=$SBINDIR/sortie-sendmail
+ctl=$SBINDIR/sortiectl
 user=$SORTIEUSER
+wrapper=${MAILWRAPPER:-/usr/sbin/mailwrapper} # the BSDs' /usr/sbin/sendmail, and what it reads
 todo=
 bad=0
 
@@ -19,17 +29,54 @@ live() {
 	[ "$(id -u)" = 0 ] && [ -z "$DESTDIR" ]
 }
 
+later() { # command, as it is to be typed
+	todo="$todo	$1
+"
+}
+
 # Done, or put on the list.
 as_root() { # command...
 	live && "$@" && return
-	todo="$todo	$*
-"
+	later "$*"
 }
 
 must() { # command...
 	"$@" && return
 	bad=1
 }
+
+# --- what is ours ---
+
+there() { # path, which may be a link that leads nowhere
+	[ -e "$1" ] || [ -L "$1" ]
+}
+
+is_program() { # file: speaks of our configuration, and of our control files
+	[ -f "$1" ] && grep -q 'sortie\.conf' "$1" && grep -q x-citadel-delivery-list "$1"
+}
+
+is_text() { # file
+	[ -f "$1" ] && grep -q sortie "$1"
+}
+
+is_link() { # name: a link to one of our programs
+	case $(readlink "$1" 2> /dev/null) in
+	sortie | "$program" | sortie-sendmail | "$front") return 0 ;;
+	esac
+	return 1
+}
+
+# Before anything is done: half an installation would be worse than none.
+refuse_strangers() { # file...
+	for file; do
+		! there "$DESTDIR$file" || is_program "$DESTDIR$file" && continue
+		echo "$file is there and none of ours: move it away, or install elsewhere with PREFIX or SBINDIR"
+		bad=1
+	done
+	[ $bad = 0 ] || exit 1
+}
+
+# --- user and programs ---
 
 known() { # user
 	case $1 in
@@ -72,8 +119,7 @@ set_immutable() { # file...
 	[ -n "$DESTDIR" ] && return
 	case $(uname) in
 	Linux) as_root chattr +i "$@" 2> /dev/null ;;
-	*) todo="$todo	chflags schg $*
-" ;;
+	*) later "chflags schg $*" ;;
 	esac
 }
 
@@ -84,44 +130,58 @@ clear_immutable() { # file...
 	done
 }
 
-install_program() { # built installed
-	new=$DESTDIR$SBINDIR/.sortie.$$
+# There is a whole file at any moment: the old one may be running, and the disk may be full.
+place() { # built installed mode [owner]
+	new=$DESTDIR${2%/*}/.sortie.$$
 
-	must mkdir -p "$DESTDIR$SBINDIR" "$DESTDIR$BINDIR"
-	clear_immutable "$2"
-	# The old one may be running, and there must be a whole one at any moment.
-	if ! cp "$1" "$new"; then # a full disk: the old one stays whole
+	if ! cp "$1" "$new"; then
 		rm -f "$new"
 		bad=1
 		return
 	fi
-	if live && chown "$(owner)" "$new" && chmod 6755 "$new"; then
-		must mv -f "$new" "$DESTDIR$2"
+	if [ -z "$4" ]; then
+		must chmod "$3" "$new"
+	elif live && chown "$4" "$new" && chmod "$3" "$new"; then
+		:
 	else
 		must chmod 755 "$new"
-		must mv -f "$new" "$DESTDIR$2"
-		todo="$todo	chown $(owner) $2
-	chmod 6755 $2
-"
+		later "chown $4 $2"
+		later "chmod $3 $2"
 	fi
+	must mv -f "$new" "$DESTDIR$2"
 }
 
-ours() { # name: a link to one of our programs
-	case $(readlink "$1" 2> /dev/null) in
-	sortie | "$program" | sortie-sendmail | "$front") return 0 ;;
+install_setuid() { # built installed
+	clear_immutable "$2"
+	place "$1" "$2" 6755 "$(owner)"
+}
+
+# --- names ---
+
+# How somebody else's sendmail makes room, in the way of those whose it is.
+say_how_to_replace() { # target name
+	echo "$2 is somebody else's and was left"
+	case $(readlink "$2" 2> /dev/null) in
+	/etc/alternatives/*)
+		name=$(readlink "$2")
+		later "update-alternatives --install $2 ${name##*/} $1 100"
+		return ;;
 	esac
-	return 1
+	if [ -z "$DESTDIR" ] && command -v dpkg-divert > /dev/null && dpkg -S "$2" > /dev/null 2>&1; then
+		later "dpkg-divert --local --rename --add $2"
+	fi
+	later "ln -sf $1 $2"
 }
 
 link_names() { # directory target name...
 	dir=$1 target=$2
 	shift 2
 	for name; do
-		if { [ -e "$DESTDIR$dir/$name" ] || [ -L "$DESTDIR$dir/$name" ]; } &&
-			! ours "$DESTDIR$dir/$name"; then
-			echo "$dir/$name is somebody else's and was left"
-			todo="$todo	ln -sf $target $dir/$name
-"
+		if there "$DESTDIR$dir/$name" && ! is_link "$DESTDIR$dir/$name"; then
+			case $target in
+			/*) say_how_to_replace "$target" "$dir/$name" ;;
+			*) say_how_to_replace "$dir/$target" "$dir/$name" ;;
+			esac
 		else
 			must ln -sf "$target" "$DESTDIR$dir/$name"
 		fi
@@ -132,9 +192,95 @@ unlink_names() { # directory name...
 	dir=$1
 	shift
 	for name; do
-		ours "$DESTDIR$dir/$name" && must rm -f "$DESTDIR$dir/$name"
+		is_link "$DESTDIR$dir/$name" && must rm -f "$DESTDIR$dir/$name"
 	done
 }
+
+wrapped_names() { # mailer.conf
+	for name in sendmail send-mail mailq newaliases hoststat purgestat; do
+		printf '%s\t%s\n' $name "$front"
+	done
+}
+
+# Where the system's sendmail is mailwrapper(8): its file says who is called. One that is there is the
+# administrator's.
+find_mailer_conf() {
+	mailer_conf=$MAILERCONF
+	for file in /usr/local/etc/mail/mailer.conf /etc/mail/mailer.conf /etc/mailer.conf; do
+		[ -n "$mailer_conf" ] || { [ -f "$file" ] && mailer_conf=$file; }
+	done
+	[ -n "$mailer_conf" ] || { [ -d /etc/mail ] && mailer_conf=/etc/mail/mailer.conf; }
+	mailer_conf=${mailer_conf:-/etc/mailer.conf}
+}
+
+tell_mailwrapper() {
+	[ -x "$wrapper" ] && [ -z "$DESTDIR" ] || return
+	find_mailer_conf
+	[ -f "$mailer_conf" ] && wrapped_names | cmp -s - "$mailer_conf" && return
+	if live && ! there "$mailer_conf"; then
+		wrapped_names > "$mailer_conf" && echo "made $mailer_conf, by which $wrapper calls $front" && return
+	fi
+	echo "$wrapper calls $front with these lines in $mailer_conf, in place of those that are there:"
+	wrapped_names | sed 's/^/	/'
+}
+
+untell_mailwrapper() {
+	[ -x "$wrapper" ] && [ -z "$DESTDIR" ] || return
+	find_mailer_conf
+	if wrapped_names | cmp -s - "$mailer_conf"; then
+		must rm -f "$mailer_conf"
+	elif grep -q "$front" "$mailer_conf" 2> /dev/null; then
+		echo "$mailer_conf still leads to $front, and was left"
+	fi
+}
+
+# --- texts ---
+
+# What is written for any place, for this one.
+filled_in() { # file
+	sed -e "s|@SBINDIR@|$SBINDIR|g" -e "s|@SPOOLDIR@|$SPOOLDIR|g" -e "s|@SYSCONFDIR@|$SYSCONFDIR|g" \
+		-e "s|@SORTIEUSER@|$user|g" -e "s|@FRONT@|$front|g" -e "s|@DATADIR@|$DATADIR|g" "$1"
+}
+
+install_text() { # source installed
+	if there "$DESTDIR$2" && ! is_text "$DESTDIR$2"; then
+		echo "$2 is somebody else's and was left"
+		return
+	fi
+	new=$DESTDIR${2%/*}/.sortie.$$
+	must mkdir -p "$DESTDIR${2%/*}"
+	if filled_in "$1" > "$new" && chmod 644 "$new"; then
+		must mv -f "$new" "$DESTDIR$2"
+	else
+		rm -f "$new"
+		bad=1
+	fi
+}
+
+uninstall_text() { # source installed
+	is_text "$DESTDIR$2" && must rm -f "$DESTDIR$2"
+}
+
+# Every text, and where it goes. The manual of newaliases is that of mailq.
+each_text() { # install_text | uninstall_text
+	for file in src/man/*.[158]; do
+		$1 "$file" "$MANDIR/man${file##*.}/${file##*/}"
+	done
+	$1 src/man/mailq.1 "$MANDIR/man1/newaliases.1"
+	for file in src/system/*; do
+		[ -f "$file" ] && $1 "$file" "$DATADIR/${file##*/}"
+	done
+	for file in src/system/completion/*; do
+		name=${file##*/}
+		case $name in
+		*.bash) $1 "$file" "$PREFIX/share/bash-completion/completions/${name%.bash}" ;;
+		_*) $1 "$file" "$PREFIX/share/zsh/site-functions/$name" ;;
+		*.fish) $1 "$file" "$PREFIX/share/fish/vendor_completions.d/$name" ;;
+		esac
+	done
+}
+
+# --- folders ---
 
 make_directories() {
 	[ -d "$DESTDIR$SYSCONFDIR" ] || mkdir -p "$DESTDIR$SYSCONFDIR" 2> /dev/null ||
@@ -145,6 +291,19 @@ make_directories() {
 	as_root chown "$(owner)" "$SPOOLDIR"
 }
 
+# Every line of it is a comment: without it mail goes to the recipients' own servers.
+write_configuration() {
+	conf=$DESTDIR$SYSCONFDIR/sortie.conf
+	there "$conf" || [ ! -w "${conf%/*}" ] && return
+	cat > "$conf" << END
+#relay submission://me@example.com@smtp.example.com	# all mail goes there; else to the recipients' servers
+#auth $SYSCONFDIR/auth	# machine smtp.example.com login me@example.com password "..."; chmod 600, his who sends
+#postmaster admin@example.com	# hears of what cannot be delivered; all other keys: sortie.conf(5)
+END
+}
+
+# --- what is left to say ---
+
 # The front starts the program that it was built for.
 look_inside() {
 	grep -qF "$program" "$FRONT" ||
@@ -153,32 +312,72 @@ look_inside() {
 
 # Where programs look.
 look_outside() {
-	[ -n "$DESTDIR" ] || [ "$SBINDIR" = /usr/sbin ] || ours /usr/sbin/sendmail ||
+	[ -n "$DESTDIR" ] || [ "$SBINDIR" = /usr/sbin ] || [ -x "$wrapper" ] || is_link /usr/sbin/sendmail ||
 		[ "$(readlink /usr/sbin/sendmail 2> /dev/null)" = "$SBINDIR/sendmail" ] ||
 		echo "programs look for /usr/sbin/sendmail, which is not this one: PREFIX=/usr, or a link"
 }
 
-case $1 in
-install)
-	make_user
-	install_program "$PROGRAM" "$program" # the front, which is to find it, comes after it
-	install_program "$FRONT" "$front"
-	link_names "$SBINDIR" sortie-sendmail sendmail send-mail hoststat purgestat
-	link_names "$BINDIR" "$front" mailq newaliases
-	make_directories
-	set_immutable "$program" "$front"
+# Mail is sent when it is submitted; what must be tried again waits for a queue run, which nobody starts unasked.
+say_how_to_run() {
+	echo 'mail that must be tried again waits for queue runs; one of these, as root, starts them:'
+	if [ -n "$DESTDIR" ] || [ -d /run/systemd/system ]; then
+		echo "	cp $DATADIR/sortie.service /etc/systemd/system/ && systemctl enable --now sortie"
+	elif [ -x /sbin/openrc-run ]; then
+		echo "	install -m 755 $DATADIR/sortie.openrc /etc/init.d/sortie && rc-update add sortie && rc-service sortie start"
+	fi
+	case $(uname) in
+	FreeBSD | DragonFly)
+		echo "	install -m 755 $DATADIR/sortie.freebsd /usr/local/etc/rc.d/sortie && service sortie enable && service sortie start" ;;
+	NetBSD)
+		echo "	install -m 755 $DATADIR/sortie.netbsd /etc/rc.d/sortie && echo sortie=YES >> /etc/rc.conf && service sortie start" ;;
+	OpenBSD)
+		echo "	install -m 755 $DATADIR/sortie.openbsd /etc/rc.d/sortie && rcctl enable sortie && rcctl start sortie" ;;
+	esac
+	if [ -d /etc/cron.d ] || [ -n "$DESTDIR" ]; then
+		echo "	cp $DATADIR/sortie.cron /etc/cron.d/sortie"
+	else
+		echo "	crontab -e, and in it: */5 * * * * $program -q"
+	fi
+}
+
+say_what_is_left() {
 	look_inside
 	look_outside
 	if [ -n "$todo" ] && [ -n "$DESTDIR" ]; then
 		printf 'what the package must do when it is installed, as root:\n%s' "$todo"
 	elif [ -n "$todo" ]; then
 		printf 'not done; as root:\n%s' "$todo"
-	fi ;;
+	fi
+	say_how_to_run
+}
+
+case $1 in
+install)
+	refuse_strangers "$program" "$front" "$ctl"
+	make_user
+	must mkdir -p "$DESTDIR$SBINDIR" "$DESTDIR$BINDIR"
+	install_setuid "$PROGRAM" "$program" # the front, which is to find it, comes after it
+	install_setuid "$FRONT" "$front"
+	place "$CTL" "$ctl" 755
+	link_names "$SBINDIR" sortie-sendmail sendmail send-mail hoststat purgestat
+	link_names "$BINDIR" "$front" mailq newaliases
+	tell_mailwrapper
+	make_directories
+	write_configuration
+	each_text install_text
+	set_immutable "$program" "$front"
+	say_what_is_left ;;
 uninstall)
-	clear_immutable "$program" "$front"
 	unlink_names "$SBINDIR" sendmail send-mail hoststat purgestat
 	unlink_names "$BINDIR" mailq newaliases
-	must rm -f "$DESTDIR$front" "$DESTDIR$program"
+	untell_mailwrapper
+	each_text uninstall_text
+	rmdir "$DESTDIR$DATADIR" 2> /dev/null
+	for file in "$front" "$ctl" "$program"; do
+		is_program "$DESTDIR$file" || continue
+		clear_immutable "$file"
+		must rm -f "$DESTDIR$file"
+	done
 	echo "left: $SPOOLDIR, $SYSCONFDIR and the user $user" ;;
 esac
 exit $bad

@@ -1,14 +1,14 @@
 #!/bin/sh
 # install.sh BUILD: what make install and make uninstall do below DESTDIR, and when root for a user
-# without a name; and what they leave alone.
+# without a name; and what they leave alone. What they know of this machine's mailwrapper is made up.
 build=$(cd "$1" && pwd)
 dir=$(mktemp -d "$build/install.XXXXXX") || exit 1
 trap 'chattr -i "$dir"/live/sbin/sortie* 2> /dev/null; rm -rf "$dir"' EXIT
 bad=0
 
 run() { # install | uninstall, with DESTDIR and PREFIX set
-	PROGRAM=$build/sortie FRONT=$build/sendmail SBINDIR=$PREFIX/sbin BINDIR=$PREFIX/bin SYSCONFDIR=$PREFIX/etc \
-		SPOOLDIR=$PREFIX/spool/mail SORTIEUSER=64001 sh src/install.sh "$1" > "$dir/out" 2>&1
+	PROGRAM=$build/sortie FRONT=$build/sendmail CTL=$build/sortiectl SBINDIR=$PREFIX/sbin BINDIR=$PREFIX/bin \
+		MAILWRAPPER=$dir/wrapper MAILERCONF=$dir/mailer.conf SYSCONFDIR=$PREFIX/etc SPOOLDIR=$PREFIX/spool/mail SORTIEUSER=64001 sh src/install.sh "$1" > "$dir/out" 2>&1
 }
 
 is() { # name command...
@@ -27,12 +27,29 @@ below() { # what is in the folder, in one line
 	(cd "$1" && find . ! -type d | LC_ALL=C sort | tr '\n' ' ')
 }
 
-all='./bin/mailq ./bin/newaliases ./sbin/hoststat ./sbin/purgestat ./sbin/send-mail ./sbin/sendmail '
-all="$all./sbin/sortie ./sbin/sortie-sendmail "
+programs() { # the same, without texts
+	(cd "$1" && find bin sbin ! -type d | LC_ALL=C sort | tr '\n' ' ')
+}
+
+all='bin/mailq bin/newaliases sbin/hoststat sbin/purgestat sbin/send-mail sbin/sendmail '
+all="${all}sbin/sortie sbin/sortie-sendmail sbin/sortiectl "
 
 export DESTDIR="$dir/package" PREFIX=/opt
 is package_is_installed run install
-is package_has_all_names [ "$(below "$dir/package/opt")" = "$all" ]
+is package_has_all_names [ "$(programs "$dir/package/opt")" = "$all" ]
+has_texts() {
+	for file in src/man/*.[158]; do
+		[ -s "$dir/package/opt/share/man/man${file##*.}/${file##*/}" ] || return 1
+	done
+	cmp -s "$dir/package/opt/share/man/man1/mailq.1" "$dir/package/opt/share/man/man1/newaliases.1" &&
+		grep -q '/opt/sbin/sortie -q5m' "$dir/package/opt/share/sortie/sortie.service"
+}
+is package_has_manuals_and_what_starts_runs has_texts
+is places_are_filled_in eval '! grep -rq "@[A-Z]*@" "$dir/package/opt/share" "$dir/package/opt/etc"'
+configuration_is_comments() {
+	[ "$(wc -l < "$dir/package/opt/etc/sortie.conf")" -eq 3 ] && ! grep -qv '^#' "$dir/package/opt/etc/sortie.conf"
+}
+is package_has_three_lines_of_configuration configuration_is_comments
 is package_has_no_setuid_yet [ ! -u "$dir/package/opt/sbin/sortie" ]
 is package_has_no_setuid_front_yet [ ! -u "$dir/package/opt/sbin/sortie-sendmail" ]
 is package_is_told_what_to_do grep -q 'chmod 6755 /opt/sbin/sortie$' "$dir/out"
@@ -40,12 +57,40 @@ is package_is_told_of_the_front grep -q 'chmod 6755 /opt/sbin/sortie-sendmail$' 
 is front_of_another_place_is_spoken_of grep -q 'not built to start /opt/sbin/sortie' "$dir/out"
 is sendmail_is_the_front cmp -s "$dir/package/opt/sbin/sendmail" "$build/sendmail"
 is package_is_removed run uninstall
-is package_leaves_no_file [ -z "$(below "$dir/package/opt")" ]
+is package_leaves_the_configuration_alone [ "$(below "$dir/package/opt")" = './etc/sortie.conf ' ]
+
+# Somebody else's program or folder of that name: nothing is done at all.
+for what in sortie sortie-sendmail sortiectl; do
+	for kind in file folder; do
+		rm -rf "$dir/package"
+		mkdir -p "$dir/package/opt/sbin"
+		if [ $kind = file ]; then
+			echo "the sortie.conf of another program" > "$dir/package/opt/sbin/$what"
+		else
+			mkdir "$dir/package/opt/sbin/$what"
+		fi
+		is another_${kind}_called_${what}_stops_it eval '! run install'
+		is another_${kind}_called_${what}_is_spoken_of grep -q "^/opt/sbin/$what is there" "$dir/out"
+		is another_${kind}_called_${what}_is_left_by_uninstall run uninstall
+		is another_${kind}_called_${what}_is_all_there_is [ "$(find "$dir/package" | wc -l)" -eq 4 ]
+	done
+done
+rm -rf "$dir/package"
+
+# A manual of the same name is left, too, whatever it is.
+mkdir -p "$dir/package/opt/share/man/man1/newaliases.1"
+echo other > "$dir/package/opt/share/man/man1/mailq.1"
+is installs_beside_other_manuals run install
+is another_manual_is_spoken_of grep -q 'man1/mailq.1 is somebody' "$dir/out"
+is uninstalls_beside_other_manuals run uninstall
+is other_manuals_are_left [ "$(cat "$dir/package/opt/share/man/man1/mailq.1")" = other -a \
+	-d "$dir/package/opt/share/man/man1/newaliases.1" ]
 [ "$(id -u)" = 0 ] || exit $bad
 
 export DESTDIR= PREFIX="$dir/live"
 mkdir -p "$PREFIX/sbin" "$PREFIX/etc"
 echo other > "$PREFIX/sbin/sendmail"
+ln -s /etc/alternatives/other-mta "$PREFIX/sbin/send-mail"
 echo mine > "$PREFIX/etc/sortie.conf"
 is installs_as_root run install
 is_setuid() { # name
@@ -63,7 +108,11 @@ is front_is_immutable eval '! altered sortie-sendmail'
 is spool_is_the_owners [ "$(ls -dln "$PREFIX/spool/mail" | awk '{ print $1, $3, $4 }')" = \
 	'drwx------ 64001 64001' ]
 is another_sendmail_is_left [ "$(cat "$PREFIX/sbin/sendmail")" = other ]
-is another_sendmail_is_spoken_of grep -q 'ln -sf sortie-sendmail .*/sendmail$' "$dir/out"
+is another_sendmail_is_spoken_of grep -q "ln -sf $PREFIX/sbin/sortie-sendmail $PREFIX/sbin/sendmail$" "$dir/out"
+is an_alternative_is_left [ "$(readlink "$PREFIX/sbin/send-mail")" = /etc/alternatives/other-mta ]
+is an_alternative_is_spoken_of grep -q \
+	"update-alternatives --install $PREFIX/sbin/send-mail other-mta $PREFIX/sbin/sortie-sendmail" "$dir/out"
+rm "$PREFIX/sbin/send-mail"
 is installs_over_itself run install
 full_disk() { # the copy ends where there is no room
 	(ulimit -f 8 && trap '' XFSZ && ! run install) && cmp -s "$build/sortie" "$PREFIX/sbin/sortie" &&
@@ -71,7 +120,23 @@ full_disk() { # the copy ends where there is no room
 		[ -u "$PREFIX/sbin/sortie" ] && [ -z "$(find "$PREFIX/sbin" -name '.sortie.*')" ]
 }
 is full_disk_leaves_the_old_program full_disk
+is operators_program_is_roots [ "$(ls -ln "$PREFIX/sbin/sortiectl" | awk '{ print $1, $3 }')" = '-rwxr-xr-x 0' ]
+
+# Where sendmail is mailwrapper(8).
+is no_mailwrapper_no_mailer_conf [ ! -e "$dir/mailer.conf" ]
+echo '#!/bin/sh' > "$dir/wrapper" && chmod +x "$dir/wrapper"
+is installs_behind_a_mailwrapper run install
+is mailer_conf_is_made grep -q "^sendmail	$PREFIX/sbin/sortie-sendmail$" "$dir/mailer.conf"
+is installs_again_behind_a_mailwrapper run install
+is mailer_conf_of_ours_needs_no_words eval '! grep -q wrapper "$dir/out"'
+is uninstalls_behind_a_mailwrapper run uninstall
+is mailer_conf_is_removed [ ! -e "$dir/mailer.conf" ]
+echo 'sendmail /usr/libexec/dma' > "$dir/mailer.conf"
+is installs_beside_another_mailer_conf run install
+is another_mailer_conf_is_left [ "$(cat "$dir/mailer.conf")" = 'sendmail /usr/libexec/dma' ]
+is its_lines_are_said grep -q "^	purgestat	$PREFIX/sbin/sortie-sendmail$" "$dir/out"
 is uninstalls_as_root run uninstall
 is what_is_not_ours_is_left [ "$(below "$PREFIX")" = './etc/sortie.conf ./sbin/sendmail ' ]
+is our_configuration_is_left [ "$(cat "$PREFIX/etc/sortie.conf")" = mine ]
 is spool_is_left [ -d "$PREFIX/spool/mail" ]
 exit $bad

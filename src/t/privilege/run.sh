@@ -32,7 +32,8 @@ done
 [ -n "$dir" ] || skip 'no folder where setuid programs work for everybody'
 
 install() { # install | uninstall
-	PROGRAM=$dir/program FRONT=$dir/front DESTDIR='' SBINDIR=$dir/sbin BINDIR=$dir/bin SYSCONFDIR=$dir/etc \
+	PROGRAM=$dir/program FRONT=$dir/front CTL=$build/sortiectl DESTDIR='' PREFIX=$dir SBINDIR=$dir/sbin \
+		BINDIR=$dir/bin SYSCONFDIR=$dir/etc \
 		SPOOLDIR=$dir/spool SORTIEUSER=$owner sh src/install.sh "$1" > "$dir/$1.out"
 }
 
