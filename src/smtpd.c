@@ -377,7 +377,8 @@ begin(struct smtpd *d)
 	d->terminal = isatty(STDIN_FILENO) == 1;
 	o.refused = !find_peer(d);
 	if (o.refused)
-		log_warn("%s is refused: -bs takes mail from this machine alone", d->peer);
+		log_warn("%s is refused: -bs takes mail from this machine alone",
+		    d->peer[0] != '\0' ? d->peer : "a client that cannot be known");
 	smtp_server_init(&d->server, &o);
 }
 
