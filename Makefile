@@ -203,7 +203,7 @@ tests: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/tries $(BUILD)/check-privilege
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
-run-check: tables figures confine privilege suites whole completion kill scarce kill-each power-cuts fuzz-smoke hardened
+run-check: tables figures manuals confine privilege suites whole completion kill scarce kill-each power-cuts fuzz-smoke hardened
 
 suites: $(BUILD)/check
 	$(RUN) $(BUILD)/check -j $(J)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# lint.sh [check...]: layers, banned functions, attacks without a test, headers that compile alone,
-# gcc's analyzer, clang-tidy. Runs all of them, or those named; every one looks at all of the source and says what it found.
+# lint.sh [check...]: layers, banned functions, attacks without a test, manuals, scripts and units, headers that
+# compile alone, gcc's analyzer, clang-tidy. Runs all of them, or those named; every one looks at all of the source and says what it found.
 cd "$(dirname "$0")/../../.." || exit 1
 here=src/t/lint
 flags="-std=c11 -D_DEFAULT_SOURCE -Isrc -Isrc/t/lib $(sh src/t/lib/features.sh gcc)
@@ -30,6 +30,17 @@ attacks() { # every attack in t/ATTACKS has tests
 	sh $here/attacks.sh
 }
 
+manuals() { # nothing left out, and clean mdoc where mandoc is there to say so
+	sh src/t/manual/tables.sh || return 1
+	command -v mandoc > /dev/null || return 0
+	mandoc -Tlint -Wstyle src/man/*.[158] 2>&1 | grep -v -e 'referenced manual not found' -e 'outdated mandoc.db' && return 1
+	return 0
+}
+
+scripts() { # for sh, and for systemd where it is there to say so
+	sh src/t/lint/scripts.sh
+}
+
 headers() { # every header compiles alone
 	each "$(find src -name '*.h')" gcc $flags $warn -fsyntax-only -x c FILE
 }
@@ -43,7 +54,7 @@ tidy() {
 }
 
 bad=0
-for check in ${*:-layers banned attacks headers analyzer tidy}; do
+for check in ${*:-layers banned attacks manuals scripts headers analyzer tidy}; do
 	if $check; then
 		echo "lint: $check: ok"
 	else
