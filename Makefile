@@ -142,7 +142,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	PORTS src/t/interop/ports.c \
 	FAULTKIT src/t/fault/tracer.c src/t/fault/receiver.c src/t/fault/scene.c src/t/fault/judge.c \
 	src/t/fault/tree.c src/t/fault/afterwards.c \
-	EACH src/t/fault/kill_each.c src/t/fault/errors.c CUT src/t/fault/cut.c src/t/fault/record.c \
+	EACH src/t/fault/kill_each.c src/t/fault/errors.c KILLLOCAL src/t/fault/kill_local.c CUT src/t/fault/cut.c src/t/fault/record.c \
 	DISK src/t/fault/disk.c src/t/fault/disk_states.c
 
 # Where the front finds the program: a file that is new when it is another place.
@@ -199,7 +199,7 @@ check:
 
 # Builds all of them and runs none.
 tests: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/tries $(BUILD)/check-privilege $(BUILD)/check $(BUILD)/check-whole $(BUILD)/sink \
-	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/floor $(BUILD)/fill $(BUILD)/bs $(BUILD)/world $(BUILD)/ports \
+	$(BUILD)/kill $(BUILD)/kill-each $(BUILD)/kill-local $(BUILD)/cut $(BUILD)/nsfake $(BUILD)/floor $(BUILD)/fill $(BUILD)/bs $(BUILD)/world $(BUILD)/ports \
 	$(BUILD)/fuzz-replay $(BUILD)/fuzz-socket
 
 # Beside each other under -j: the suites compute, the others mostly wait for the disk.
@@ -235,8 +235,9 @@ fault-runners: $(BUILD)/sortie $(BUILD)/sink $(BUILD)/kill
 	$(BUILD)/kill $(BUILD)/sortie $(BUILD)/sink --stops 20
 
 # Killed at every 17th of its system calls; `make fault` takes all of them.
-kill-each: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/kill-each
+kill-each: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/kill-each $(BUILD)/kill-local
 	$(BUILD)/kill-each $(BUILD)/sortie $(BUILD)/sendmail --every 17 --jobs $(J)
+	$(BUILD)/kill-local $(BUILD)/sortie --every 197
 
 # The power fails at a few moments of each scene; `make fault` takes thousands.
 power-cuts: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/cut
@@ -244,7 +245,7 @@ power-cuts: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/cut
 
 # Every fault at every place, for minutes, and a table at the end: killed at each system call, each call
 # failing, the power cut between any two, too little of everything.
-fault: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink $(BUILD)/check $(BUILD)/kill $(BUILD)/kill-each $(BUILD)/cut \
+fault: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sink $(BUILD)/check $(BUILD)/kill $(BUILD)/kill-each $(BUILD)/kill-local $(BUILD)/cut \
 	$(BUILD)/resources
 	@sh src/t/fault/table.sh $(BUILD) $(J)
 
@@ -363,6 +364,9 @@ FAULTKIT = $(OBJ_FAULTKIT) $(BUILD)/t/lib/dns_fake.o $(WHOLE)
 
 $(BUILD)/kill-each: $(OBJ_EACH) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_EACH) $(FAULTKIT) $(LIBS)
+
+$(BUILD)/kill-local: $(OBJ_KILLLOCAL) $(FAULTKIT)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_KILLLOCAL) $(FAULTKIT) $(LIBS)
 
 $(BUILD)/cut: $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT) $(LIBS)

@@ -132,8 +132,11 @@ bool config_wants_ca(const struct config *c, config_login_fn *gets_login, const 
 /* The host of an smtps:// URL (TLS from the start) for which a tls line says none, or NULL. */
 const char *config_tls_contradiction(const struct config *c);
 
-/* config_local.c. Whether the domain's users are this machine's: its name (hostname; NULL: none), localhost, a
- * local-domains line, or no domain at all; and such mail is not as any other. domain NULL: none. */
+/*
+ * config_local.c. Whether the domain's users are this machine's, and their mail is not as any other: it is the
+ * machine's name (hostname; NULL: none) or the first part of it, localhost, in a local-domains line, or not
+ * there at all (NULL).
+ */
 bool config_is_local(const struct config *c, const char *hostname, const char *domain);
 
 /* The name for EHLO, Message-ID and unqualified addresses: FQDN, or NULL if there is none. Asks

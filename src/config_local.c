@@ -117,6 +117,9 @@ config_is_local(const struct config *c, const char *hostname, const char *domain
 	if (domain == NULL || domain[0] == '\0' || str_eqi(domain, "localhost") ||
 	    (hostname != NULL && str_eqi(domain, hostname)))
 		return true;
+	if (hostname != NULL && strlen(domain) == strcspn(hostname, ".") &&
+	    str_neqi(domain, hostname, strlen(domain)))
+		return true;
 	for (size_t i = 0; i < c->nlocal_domains; i++)
 		if (str_eqi(c->local_domains[i], domain))
 			return true;

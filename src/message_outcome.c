@@ -118,8 +118,8 @@ message_settle(struct job *j, size_t rcpt, const struct verdict *v)
 	decide(m, v, &o);
 	if (v->not_ours) {
 		m->not_ours = true;
-		if (r->reason != NULL && strcmp(r->reason, o.reason) == 0)
-			return; /* every run of this kind would say so, each time */
+		if (r->reason != NULL)
+			return; /* that says more, or the same, in every run of this kind */
 	}
 	log_outcome(m, j, r->address, &o);
 	envelope_write_remote(&m->lines, r, o.status, o.reason);

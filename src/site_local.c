@@ -2,11 +2,12 @@
  * site_local.c: the site that is this machine: its jobs go to the local helper, a recipient at a time.
  *
  * The helper has up to LOCAL_AT_ONCE recipients, of each user one: two would wait for each other's lock,
- * and a home that does not answer holds up nobody else. It is asked for the user's .forward first, and
- * then, unless that leads elsewhere alone, to write his mailbox. The copy for others is queued last: a
- * mailbox without room has it all tried again, and they must not get one each time. A job whose other
- * recipients are busy waits again. What the helper has been given and has not
- * answered for when it ends, or when we have to, may have been written: it is tried again.
+ * and a home that does not answer holds up nobody else. A job whose other recipients are busy waits again.
+ *
+ * The helper is asked for the user's .forward first and then, unless that leads elsewhere alone, to write
+ * his mailbox. The copy for others is queued last: a mailbox without room has all of it tried again, and
+ * they must not get one each time. What the helper has been told to write and has not answered for, when
+ * it ends or when we have to, may have been written: it is tried again.
  */
 #include "site_impl.h"
 

@@ -18,6 +18,7 @@ sweep() {
 sweep "$build/kill-each" "$build/sortie" "$build/sendmail" --jobs "$jobs"
 sweep "$build/kill-each" "$build/sortie" "$build/sortie" --only submission --jobs "$jobs"
 sweep "$build/kill-each" "$build/sortie" "$build/sendmail" --faults --jobs "$jobs"
+sweep "$build/kill-local" "$build/sortie"
 sweep "$build/cut" "$build/sortie" "$build/sendmail" --jobs "$jobs"
 sweep "$build/resources" "$build/sortie" "$build/sink"
 sweep "$build/kill" "$build/sortie" "$build/sink" --together 10

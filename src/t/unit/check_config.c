@@ -244,6 +244,9 @@ START_TEST(local_delivery)
 	ck_assert(config_is_local(&c, NULL, "example.net"));
 	ck_assert(config_is_local(&c, NULL, ""));
 	ck_assert(config_is_local(&c, NULL, NULL));
+	ck_assert(config_is_local(&c, "out.example.org", "Out"));
+	ck_assert(!config_is_local(&c, "out.example.org", "ou"));
+	ck_assert(!config_is_local(&c, "out.example.org", "out.example"));
 	ck_assert(!config_is_local(&c, NULL, "out.example.org"));
 	ck_assert(!config_is_local(&c, "out.example.org", "mail.example.org"));
 }
