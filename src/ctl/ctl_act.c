@@ -25,8 +25,8 @@ enum {
 /* --- making it durable -------------------------------------------------------------------- */
 
 /*
- * What could not be synced is not believed: bodies stay. Those whose control files are gone all the same
- * are cleaned away by a run one day (S3 in spool.c).
+ * What could not be synced is not believed, nor is the next sync: nothing more is done, and bodies stay.
+ * Those whose control files are gone all the same are cleaned away by a run one day (S3 in spool.c).
  */
 static void
 commit(struct act *a)
@@ -38,6 +38,7 @@ commit(struct act *a)
 		    "the spool %s cannot be synced: %s; what was done now may not last",
 		    spool_path(sp), strerror(errno));
 		a->nbodies = 0;
+		a->broken = true;
 	}
 	while (a->nfds > 0)
 		spool_unlock(&a->fds[--a->nfds]);
@@ -209,7 +210,7 @@ consider(void *ctx, const char *id)
 		break;
 	}
 	envelope_free(&it.e);
-	return !ferror(a->c->out);
+	return !a->broken && !ferror(a->c->out);
 }
 
 /* --- those that somebody else has --------------------------------------------------------- */
@@ -224,7 +225,7 @@ look_again(struct act *a)
 	a->busy = NULL;
 	a->nbusy = a->busy_cap = 0;
 	a->again = true;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !a->broken; i++)
 		consider(a, ids[i]);
 	free(ids);
 }
@@ -235,7 +236,7 @@ wait_for_busy(struct act *a)
 {
 	int64_t end_ms = clock_mono_ms() + (a->action->waits ? BUSY_MS : LOOK_MS);
 
-	while (a->nbusy > 0 && clock_mono_ms() < end_ms) {
+	while (a->nbusy > 0 && !a->broken && clock_mono_ms() < end_ms) {
 		commit(a); /* nothing that is done waits for this */
 		sys.poll(NULL, 0, LOOK_MS);
 		look_again(a);

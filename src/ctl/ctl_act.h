@@ -66,6 +66,7 @@ struct act {
 	char (*busy)[ENVELOPE_ID_MAX + 1]; /* somebody else had the lock */
 	size_t nbusy, busy_cap;
 	bool again; /* those are looked at again */
+	bool broken; /* a sync has failed */
 };
 
 int act_run(struct ctl *c, const struct ctl_action *action, int argc, char **argv);

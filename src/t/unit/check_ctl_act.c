@@ -300,6 +300,24 @@ START_TEST(what_does_not_match_any_more_is_left)
 }
 END_TEST
 
+static int
+lock_too_late(int fd, int op)
+{
+	sys.flock = sys_libc.flock;
+	testctl_append(sp, q.young, "remote|bob@one.example|2|250 ok\n");
+	return sys_libc.flock(fd, op);
+}
+
+START_TEST(what_changed_just_before_the_lock_counts)
+{
+	testctl_fill(sp, &q);
+	sys.flock = lock_too_late;
+	ck_assert_int_eq(RUN(ctl_remove, "remove", "--recipient", "bob@*"), EX_OK);
+	ck_assert_str_eq(t.out, "removed 0 messages\n");
+	ck_assert(is_there("ctl", q.young));
+}
+END_TEST
+
 START_TEST(nobody_is_waited_for_longer_than_ten_seconds)
 {
 	int64_t start = vclock_ms();
@@ -369,6 +387,7 @@ suite_ctl_act(void)
 	tcase_add_test(tc, what_is_being_delivered_is_waited_for);
 	tcase_add_test(tc, what_was_delivered_meanwhile_is_not_removed);
 	tcase_add_test(tc, what_does_not_match_any_more_is_left);
+	tcase_add_test(tc, what_changed_just_before_the_lock_counts);
 	tcase_add_test(tc, nobody_is_waited_for_longer_than_ten_seconds);
 	suite_add_tcase(s, tc);
 	return s;

@@ -1,0 +1,46 @@
+# Completion of sortiectl(8) for bash: /usr/share/bash-completion/completions/sortiectl
+
+# Ids of what is queued; a very long queue is nothing to choose from.
+_sortiectl_ids() {
+	sortiectl "$@" list 2> /dev/null | sed -n '2,500s/ .*//p;500q'
+}
+
+_sortiectl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command= words= i
+	local -a config=()
+	local selection='--sender --recipient --site --older --newer --held --all'
+
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-C) config=(-C "${COMP_WORDS[++i]}") ;;
+		-*) ;;
+		*)
+			command=${COMP_WORDS[i]}
+			break ;;
+		esac
+	done
+	case $prev in
+	-C)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	--sender | --recipient | --site | --older | --newer)
+		[[ $command != shape ]] && return ;;
+	esac
+	case $command in
+	'') words='list show cat retry hold release remove bounce shape help -C --help --version' ;;
+	help) words='list show cat retry hold release remove bounce shape' ;;
+	list) words="--json $selection" ;;
+	cat) words=--raw ;;
+	retry | hold | release | remove | bounce) words="-n --dry-run $selection" ;;
+	shape) words='--sender --json' ;;
+	esac
+	case $command,$cur in
+	,* | *,-*) ;;
+	list,* | show,* | cat,* | retry,* | hold,* | release,* | remove,* | bounce,*)
+		words="$words $(_sortiectl_ids "${config[@]}")" ;;
+	esac
+	COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+
+complete -F _sortiectl sortiectl
