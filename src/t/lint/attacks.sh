@@ -6,41 +6,7 @@ list=${1:-src/t/ATTACKS}
 items=30 # the list that this plan began with; more may follow, none may go
 not_built='19b DANE'
 
-# What there is: "dialogue NAME", "story NAME", "unit FILE:TEST", "fuzz TARGET/INPUT", ...
-{
-	for kind in dialogue story; do
-		for f in src/t/$kind/*.txt; do
-			f=${f##*/}
-			echo "$kind ${f%.txt}"
-		done
-	done
-	for f in src/t/fuzz/corpus/*/*; do
-		echo "fuzz ${f#src/t/fuzz/corpus/}"
-	done
-	# Suites of Check, and programs whose tests are rows of a table with a name in quotes.
-	for kind in unit whole fault privilege kill confine; do
-		for f in src/t/$kind/*.c; do
-			[ -f "$f" ] && awk -v kind=$kind '
-				FNR == 1 {
-					file = FILENAME
-					sub(/.*\//, "", file)
-					sub(/\.c$/, "", file)
-					print kind " " file
-				}
-				/^START_TEST\(/ {
-					name = substr($0, 12)
-					sub(/\).*/, "", name)
-					print kind " " file ":" name
-				}
-				/^[ \t]*\{(\.name = )?"/ {
-					name = $0
-					sub(/^[^"]*"/, "", name)
-					sub(/".*/, "", name)
-					print kind " " file ":" name
-				}' "$f"
-		done
-	done
-} | awk -v items=$items -v not_built="$not_built" -v list="$list" '
+sh src/t/lint/tests.sh | awk -v items=$items -v not_built="$not_built" -v list="$list" '
 function fail(what, line) {
 	printf "%s:%d: %s\n", list, line != "" ? line : FNR, what
 	bad = 1
