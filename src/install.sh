@@ -261,12 +261,13 @@ uninstall_text() { # source installed
 	is_text "$DESTDIR$2" && must rm -f "$DESTDIR$2"
 }
 
-# Every text, and where it goes. The manual of newaliases is that of mailq.
+# Every text, and where it goes. Two manuals have a second name.
 each_text() { # install_text | uninstall_text
 	for file in src/man/*.[158]; do
 		$1 "$file" "$MANDIR/man${file##*.}/${file##*/}"
 	done
 	$1 src/man/mailq.1 "$MANDIR/man1/newaliases.1"
+	$1 src/man/sortie.8 "$MANDIR/man8/sendmail.8"
 	for file in src/system/*; do
 		[ -f "$file" ] && $1 "$file" "$DATADIR/${file##*/}"
 	done
