@@ -59,9 +59,20 @@ set_time(struct message *m)
 	envelope_attempted(e, now, retry);
 }
 
+/* Report n; or kind 'f', what .forward of recipient n had made. */
+static bool
+has_recorded(const struct envelope *e, char kind, uint64_t n)
+{
+	if (kind == 'r')
+		return e->reported >= n;
+	return n >= e->nrcpts || e->rcpts[n].status == RCPT_DELIVERED ||
+	       e->rcpts[n].status == RCPT_FAILED;
+}
+
 /*
- * A report's name in ctl/ is what tells its original, after a crash, that the report was made. Until that
- * is recorded there the name stays, or the original would make another. Whether it may go.
+ * A report's name in ctl/ is what tells its original, after a crash, that the report was made; and a
+ * forwarded copy's that the copy was. Until that is recorded there the name stays, or the original would make
+ * another. Whether it may go.
  */
 static bool
 original_knows(const struct message *m)
@@ -74,13 +85,14 @@ original_knows(const struct message *m)
 	off_t size;
 	bool knows;
 
-	if (suffix == NULL || suffix[1] != 'r' || !str_u64(suffix + 2, UINT32_MAX, &n))
+	if (suffix == NULL || (suffix[1] != 'r' && suffix[1] != 'f') ||
+	    !str_u64(suffix + 2, UINT32_MAX, &n))
 		return true;
 	str_copy(original, sizeof(original), id);
 	original[suffix - id] = '\0';
 	envelope_init(&e);
 	got = spool_load(m->all->spool, original, -1, &e, &size, why, sizeof(why));
-	knows = got == SPOOL_LOADED ? e.reported >= n : got != SPOOL_UNREADABLE;
+	knows = got == SPOOL_LOADED ? has_recorded(&e, suffix[1], n) : got != SPOOL_UNREADABLE;
 	envelope_free(&e);
 	return knows;
 }
@@ -260,7 +272,8 @@ after_commit(struct message *m)
 		if (m->busy)
 			leave(m, MESSAGE_BUSY);
 		else
-			leave(m, m->skip || !m->changed ? MESSAGE_SKIPPED : MESSAGE_LATER);
+			leave(m, m->skip || m->not_ours || !m->changed ? MESSAGE_SKIPPED
+								       : MESSAGE_LATER);
 		break;
 	case STAGE_REPORT:
 	case STAGE_WARN:
