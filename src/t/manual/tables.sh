@@ -69,6 +69,19 @@ same 'keywords of credentials' "$(grep -oE 'str_eqi\((keyword|word), "[a-z-]*' s
 	cut -d'"' -f2 | sort -u)" \
 	"$(section sortie.conf.5 'THE CREDENTIALS FILE' | sed -n 's/^\.It Ic \([a-z-]*\).*/\1/p')"
 
+same 'default numbers' "$(sed -nE 's/^[[:space:]]*\.(port|sessions|sessions_per_site|recipients|addresses) = ([0-9]+),.*/\1=\2/p' \
+	src/config.c | tr _ -)" \
+	"$(echo "$keys" | sed -n -e 's/^\.It Ic \([a-z-]*\).*/\1/p' -e 's/^Default: \([0-9][0-9]*\)\.$/=\1/p' |
+		awk '/^=/ { print key $0 } { key = $0 }')"
+same 'default timeouts' "$(
+	sed -nE 's/.*\[SMTP_WAIT_(GREETING|EHLO|MAIL|RCPT|DATA|BLOCK|DOT|RSET)\] = ([0-9]+),.*/\1=\2/p' \
+		src/proto/smtp_patience.c | tr A-Z a-z
+	sed -nE 's/^[[:space:]]*\.(connect|tls)_s = ([0-9]+),.*/\1=\2/p' src/config.c
+)" "$(echo "$keys" | awk '
+	/^\.It Cm / { name = $3; next }
+	name != "" && /^[0-9]+[sm]/ { print name "=" ($1 ~ /m/ ? 60 * $1 : 1 * $1) }
+	{ name = "" }')"
+
 # --- sortiectl(8) ---
 
 same 'commands of sortiectl' "help $(table src/ctl/sortiectl.c 'struct ctl_command commands\[\]' |
