@@ -113,6 +113,12 @@ is an_alternative_is_left [ "$(readlink "$PREFIX/sbin/send-mail")" = /etc/altern
 is an_alternative_is_spoken_of grep -q \
 	"update-alternatives --install $PREFIX/sbin/send-mail other-mta $PREFIX/sbin/sortie-sendmail" "$dir/out"
 rm "$PREFIX/sbin/send-mail"
+mkdir "$dir/stubs" # a Debian on which every file is a package's
+for name in dpkg dpkg-divert; do
+	printf '#!/bin/sh\n' > "$dir/stubs/$name" && chmod +x "$dir/stubs/$name"
+done
+is installs_beside_a_package eval 'PATH="$dir/stubs:$PATH" run install'
+is a_package_is_diverted grep -q "dpkg-divert --local --rename --add $PREFIX/sbin/sendmail$" "$dir/out"
 is installs_over_itself run install
 full_disk() { # the copy ends where there is no room
 	(ulimit -f 8 && trap '' XFSZ && ! run install) && cmp -s "$build/sortie" "$PREFIX/sbin/sortie" &&
