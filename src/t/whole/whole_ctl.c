@@ -95,11 +95,26 @@ comes(struct scene *sc)
 	WAIT_FOR(files_in("msg") == 0);
 }
 
+/* Another one comes and goes: now the runner has looked at all there is, and knows that the first sleeps. */
+static void
+let_it_look(struct scene *sc)
+{
+	ck_assert_int_eq(submit(NULL, "Subject: y\n\ny\n", "-odq", "-f", "root@here.example",
+			     "y@a.example", NULL),
+	    0);
+	wake_runners();
+	server_greet(sc->fd = server_accept(sc->listener));
+	server_take(sc->fd);
+	WAIT_FOR(count_text(kit.log, "status=sent") == 1);
+	server_hear_end(sc->fd);
+}
+
 START_TEST(retry_is_seen_by_a_runner_that_sleeps)
 {
 	static struct scene sc;
 
 	set_scene(&sc);
+	let_it_look(&sc);
 	ctl("retry", "--all", NULL, EX_OK, "retrying 1 message\n");
 	comes(&sc);
 	end_scene(&sc);
@@ -117,6 +132,7 @@ START_TEST(what_is_held_is_not_tried_until_it_is_released)
 	child_start(&c, NULL, "-qRa.example", NULL); /* whatever its time */
 	ck_assert_int_eq(child_end(&c), 0);
 	ck_assert(!server_called(sc.listener));
+	let_it_look(&sc);
 	ctl("release", "--all", NULL, EX_OK, "released 1 message\n");
 	comes(&sc);
 	end_scene(&sc);
