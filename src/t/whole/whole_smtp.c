@@ -25,7 +25,7 @@
 #include "whole.h"
 
 #define ENVELOPE "MAIL FROM:<alice@whole.example>\r\nRCPT TO:<bob@example.net>\r\n"
-#define LETTER "Subject: hello\r\n\r\nHello.\r\n..dot\r\n"
+#define LETTER "Subject: hello\r\n\r\nHello.\r\n..dot\r\n..\r\nBye.\r\n"
 
 static void
 say(struct child *c, const char *text, const char *answer)
@@ -126,7 +126,7 @@ START_TEST(answer_250_means_queued)
 	contains("msg", "Received: from client.example (userid ");
 	contains("msg", " with ESMTP\r\n\tid ");
 	contains("msg", "From: alice@whole.example\r\n");
-	contains("msg", "\r\n\r\nHello.\r\n.dot\r\n");
+	contains("msg", "\r\n\r\nHello.\r\n.dot\r\n.\r\nBye.\r\n");
 }
 END_TEST
 
