@@ -35,7 +35,8 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program.c src/privilege.c \
 	src/options.c src/config.c src/config_keys.c \
 	src/config_value.c src/config_tls.c src/config_local.c src/runner.c src/network.c src/smtpd.c src/submit.c \
-	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \
+	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/submit_address.c src/masquerade.c \
+	src/aliases.c src/aliases_file.c src/aliases_check.c src/verify_aliases.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \
 	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/message_forward.c src/site.c \
 	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/site_local.c src/forward.c src/route.c \
 	src/route_mx.c src/route_host.c src/route_address.c src/peer.c src/hosts.c src/dial.c \
@@ -79,6 +80,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_wheel.c src/t/unit/check_conn.c src/t/unit/check_tickets.c \
 	src/t/unit/check_tls.c src/t/unit/check_tls_setup.c src/t/unit/check_start.c src/t/unit/check_options.c \
 	src/t/unit/check_config.c src/t/unit/check_config_tls.c src/t/unit/check_network.c src/t/unit/check_submit.c src/t/unit/check_submit_ends.c \
+	src/t/unit/check_aliases.c src/t/unit/check_masquerade.c \
 	src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c src/t/unit/check_queue.c \
 	src/t/unit/check_site.c src/t/unit/check_route.c src/t/unit/check_dial.c \
 	src/t/unit/check_session.c \
@@ -99,7 +101,7 @@ KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fa
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_ehlo.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_smtp_server.c src/t/fuzz/fuzz_body.c \
 	src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
-	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c src/t/fuzz/fuzz_sasl.c
+	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c src/t/fuzz/fuzz_sasl.c src/t/fuzz/fuzz_aliases.c
 
 # What the system offers: libraries beyond libc, OpenSSL's and -DHAVE_NS_PARSE; Check's flags.
 FEATURES != sh src/t/lib/features.sh $(CC)
@@ -132,7 +134,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	FLOOR src/t/bench/floor.c FILL src/t/bench/fill.c BS src/t/bench/bs.c \
 	MEASURE src/t/bench/measure.c src/t/bench/procs.c \
 	KILL src/t/kill/kill.c \
-	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_smtp.c src/t/whole/whole_front.c \
+	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_smtp.c src/t/whole/whole_aliases.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_local.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \

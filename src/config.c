@@ -100,6 +100,13 @@ config_free(struct config *c)
 	free_targets(&c->local_lmtp);
 	free(c->local_path);
 	free_words(c->local_domains, c->nlocal_domains);
+	for (size_t i = 0; i < c->nmasquerades; i++) {
+		free(c->masquerades[i].whom);
+		free(c->masquerades[i].as);
+	}
+	free(c->masquerades);
+	free(c->masquerade_domain);
+	free(c->aliases);
 	free_words(c->nameservers, c->nnameservers);
 	free(c->refuse);
 	free(c->path);
@@ -172,6 +179,13 @@ config_parse(
 		snprintf(why, whysize,
 		    "%s: smtps://%s is TLS from the start, but the tls line for it says none", name,
 		    host);
+		ok = false;
+	}
+	if (ok && c->local_only > 0 && c->local == CONFIG_LOCAL_AS_ANY) {
+		snprintf(why, whysize,
+		    "%s:%d: deliver local-only: there is no `local` line, so no mail could go "
+		    "anywhere; add one",
+		    name, c->local_only);
 		ok = false;
 	}
 	return ok ? 0 : EX_CONFIG;

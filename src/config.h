@@ -51,6 +51,11 @@ struct tls_rule { /* tls NAME LEVEL */
 	struct tls_policy policy;
 };
 
+struct masquerade { /* masquerade WHOM ADDRESS */
+	char *whom; /* user, user@domain, @domain, or * */
+	char *as; /* user@domain, or @domain: the domain alone */
+};
+
 enum config_local { /* where mail for users of this machine goes */
 	CONFIG_LOCAL_AS_ANY, /* where all other mail goes */
 	CONFIG_LOCAL_MAILDIR, /* into their mailboxes, by the local helper (local/local.h) */
@@ -72,6 +77,12 @@ struct config {
 	struct targets local_lmtp; /* LMTP: the one */
 	char **local_domains; /* besides the host's name and localhost */
 	size_t nlocal_domains, local_domains_cap;
+	int local_only; /* the line that forbids all other mail; 0: none does */
+	char *aliases; /* file; NULL or "": none */
+	bool aliases_missing_ok; /* it is the default one */
+	struct masquerade *masquerades; /* the first that fits counts */
+	size_t nmasquerades, masquerades_cap;
+	char *masquerade_domain; /* instead of the names of this machine; NULL: they stay */
 	char **nameservers;
 	size_t nnameservers, nameservers_cap;
 	char *hosts; /* "/etc/hosts"; "" none */
@@ -138,6 +149,8 @@ const char *config_tls_contradiction(const struct config *c);
  * there at all (NULL).
  */
 bool config_is_local(const struct config *c, const char *hostname, const char *domain);
+/* The same, and it does not matter where mail for them goes. */
+bool config_is_ours(const struct config *c, const char *hostname, const char *domain);
 
 /* The name for EHLO, Message-ID and unqualified addresses: FQDN, or NULL if there is none. Asks
  * gethostname(2) once. Result valid while c is. */

@@ -480,12 +480,39 @@ parse_auth_in_clear(struct config_line *l)
 	return true;
 }
 
-/* Who writes this line expects mail for root to go somewhere: it must not be passed over. */
+/* --- addresses --- */
+
+/* user, user@domain, @domain, or * for all. */
 static bool
-parse_aliases(struct config_line *l)
+masquerade_fits(const char *whom)
 {
-	return config_bad(
-	    l, "aliases: not built in yet; remove this line, and address mail in full");
+	return strcmp(whom, "*") == 0 || (whom[0] == '@' ? config_value_domain(whom + 1)
+							 : address_check(whom, true) == ADDRESS_OK);
+}
+
+static bool
+parse_masquerade(struct config_line *l)
+{
+	struct config *c = l->c;
+	const char *whom = l->words[1], *as = l->words[2];
+	struct masquerade *m;
+
+	if (!masquerade_fits(whom))
+		return config_bad(l,
+		    "masquerade %s: write whom it is about as root, root@host.example.org, "
+		    "@host.example.org, or * for everybody",
+		    whom);
+	if (as[0] == '@' ? !config_value_domain(as + 1) : address_check(as, false) != ADDRESS_OK)
+		return config_bad(l,
+		    "masquerade %s %s: write what it becomes as admin@example.org, or as "
+		    "@example.org to change the domain alone",
+		    whom, as);
+	c->masquerades =
+	    xgrow(c->masquerades, c->nmasquerades, &c->masquerades_cap, sizeof(*c->masquerades));
+	m = &c->masquerades[c->nmasquerades++];
+	m->whom = xstrdup(whom);
+	m->as = xstrdup(as);
+	return true;
 }
 
 /* --- the table --- */
@@ -502,6 +529,7 @@ static const struct config_key keys[] = {
     {"route", parse_route, FIELD(routes), 0, 0, 2, 2, true},
     {"local", config_local_parse, 0, 0, 0, 1, 1, false},
     {"local-domains", config_local_domains_parse, 0, 0, 0, 1, CONFIG_WORDS_MAX, true},
+    {"deliver", config_deliver_parse, 0, 0, 0, 1, 1, false},
     {"nameserver", parse_nameserver, 0, 0, 0, 1, 1, true},
     {"hosts", parse_path_or_none, FIELD(hosts), 0, 0, 1, 1, false},
     {"resolv-conf", parse_path, FIELD(resolv_conf), 0, 0, 1, 1, false},
@@ -516,7 +544,9 @@ static const struct config_key keys[] = {
     {"expire", parse_time, FIELD(expire_s), 1, 365 * DAY_S, 1, 1, false},
     {"warn", parse_time, FIELD(warn_s), 0, 365 * DAY_S, 1, 1, false},
     {"timeout", parse_timeout, 0, 1, DAY_S, 2, 2, true},
-    {"aliases", parse_aliases, 0, 0, 0, 1, 1, false},
+    {"aliases", parse_path_or_none, FIELD(aliases), 0, 0, 1, 1, false},
+    {"masquerade", parse_masquerade, 0, 0, 0, 2, 2, true},
+    {"masquerade-domain", parse_domain, FIELD(masquerade_domain), 0, 0, 1, 1, false},
     {"postmaster", parse_address, FIELD(postmaster), 0, 0, 1, 1, false},
     {"max-size", parse_size, FIELD(max_size), 0, 0, 1, 1, false},
     {"log", parse_log, FIELD(log), 0, 0, 1, 1, false},

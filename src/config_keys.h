@@ -35,6 +35,8 @@ bool config_keys_take(struct config_line *l, int first_at[CONFIG_KEYS_MAX]);
 /* config_local.c: the value of a `local` line, of a `local-domains` line. False: why has the reason. */
 bool config_local_parse(struct config_line *l);
 bool config_local_domains_parse(struct config_line *l);
+/* ... of a `deliver` line. */
+bool config_deliver_parse(struct config_line *l);
 
 /* Replaces a string of the configuration by a copy of value. */
 void config_set(char **at, const char *value);

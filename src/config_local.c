@@ -1,6 +1,6 @@
 /*
- * config_local.c: the lines `local` and `local-domains`: whose mail stays on this machine, and what is done
- * with it.
+ * config_local.c: the lines `local`, `local-domains` and `deliver`: whose mail stays on this machine, what is
+ * done with it, and whether any other mail goes out.
  */
 #include <string.h>
 
@@ -110,10 +110,24 @@ config_local_domains_parse(struct config_line *l)
 }
 
 bool
+config_deliver_parse(struct config_line *l)
+{
+	if (strcmp(l->words[1], "local-only") == 0)
+		l->c->local_only = l->number;
+	else if (strcmp(l->words[1], "anywhere") != 0)
+		return config_bad(l, "deliver %s: write anywhere, or local-only", l->words[1]);
+	return true;
+}
+
+bool
 config_is_local(const struct config *c, const char *hostname, const char *domain)
 {
-	if (c->local == CONFIG_LOCAL_AS_ANY)
-		return false;
+	return c->local != CONFIG_LOCAL_AS_ANY && config_is_ours(c, hostname, domain);
+}
+
+bool
+config_is_ours(const struct config *c, const char *hostname, const char *domain)
+{
 	if (domain == NULL || domain[0] == '\0' || str_eqi(domain, "localhost") ||
 	    (hostname != NULL && str_eqi(domain, hostname)))
 		return true;

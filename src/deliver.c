@@ -268,6 +268,7 @@ static int
 run_verify(struct program *p)
 {
 	const struct options *o = &p->options;
+	struct verify_list list = {0};
 	struct verify_options vo = {
 	    .config = &p->config,
 	    .spool = p->spool,
@@ -276,13 +277,19 @@ run_verify(struct program *p)
 	    .naddresses = o->nrecipients,
 	    .connect = o->verbose,
 	};
+	int rc, verified;
 
 	if (o->nrecipients == 0)
 		return program_complain(EX_USAGE, "-bv: name the addresses to look at");
 	if (o->verbose && !program_may_see_all(p)) /* it logs in with the machine's credentials */
 		return program_complain(EX_NOPERM, "-bv -v is for root and the spool's owner");
 	find_home(&p->config);
-	return verify_run(&vo, stdout);
+	rc = verify_expand(&vo, &list, stdout);
+	vo.addresses = list.v;
+	vo.naddresses = (int)list.n;
+	verified = verify_run(&vo, stdout);
+	verify_list_free(&list);
+	return rc != EX_OK ? rc : verified;
 }
 
 int

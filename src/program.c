@@ -21,6 +21,14 @@
 #define SYSCONFDIR "/etc/sortie"
 #endif
 
+#ifndef ALIASES
+#if defined(__OpenBSD__) || defined(__NetBSD__)
+#define ALIASES "/etc/mail/aliases"
+#else
+#define ALIASES "/etc/aliases"
+#endif
+#endif
+
 int
 program_complain(int rc, const char *why)
 {
@@ -68,6 +76,10 @@ program_read_config(struct program *p)
 	    p->config.auth == NULL) { /* a file of the machine's: not with somebody's own -C */
 		p->config.auth = xstrdup(SYSCONFDIR "/auth");
 		p->config.auth_missing_ok = true;
+	}
+	if (missing_ok && p->config.aliases == NULL) {
+		p->config.aliases = xstrdup(ALIASES);
+		p->config.aliases_missing_ok = true;
 	}
 	return EX_OK;
 }

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -368,6 +369,18 @@ add_domain(struct route *rt, const char *domain)
 		add_target(rt, &c->fallbacks.v[i], 0, true);
 }
 
+/* RFC 3463 3.8: not authorised, by a line of whoever looks after this machine. */
+static void
+forbid(struct route *rt)
+{
+	const struct config *c = rt->router->config;
+	char what[VERDICT_TEXT_MAX];
+
+	snprintf(what, sizeof(what), "mail to remote recipients is turned off by %s:%d",
+	    c->path != NULL ? c->path : "the configuration", c->local_only);
+	route_fail(rt, "5.7.1", what);
+}
+
 struct route *
 route_open(struct router *r, const char *sender, const char *domain, route_fn *fn, void *ctx)
 {
@@ -384,6 +397,10 @@ route_open(struct router *r, const char *sender, const char *domain, route_fn *f
 	if ((t = find_local(r, rt->domain)) != NULL) { /* nobody else has the mailboxes */
 		add_target(rt, t, 0, false);
 		rt->from_config = true;
+		return rt;
+	}
+	if (r->config->local_only > 0) {
+		forbid(rt);
 		return rt;
 	}
 	if ((t = find_route(r->config, rt->domain)) != NULL)

@@ -252,7 +252,8 @@ refuse(struct smtpd *d, int rc, const char *why)
 	static const struct {
 		const char *enhanced;
 		int code;
-	} statuses[] = {{"4.3.1", 452}, {"5.3.4", 552}, {"5.1.3", 501}, {"5.6.7", 553}};
+	} statuses[] = {{"4.3.1", 452}, {"5.3.4", 552}, {"5.1.3", 501}, {"5.6.7", 553},
+	    {"5.4.6", 554}, {"5.7.1", 550}};
 	const char *open = strrchr(why, '('), *enhanced = "4.3.0";
 	char status[16] = "";
 	int code = 451;
@@ -315,6 +316,7 @@ submit_message(struct smtpd *d, char id[ENVELOPE_ID_MAX + 1], char *why, size_t 
 	struct submit_options o = {
 	    .hostname = config_hostname(&d->p->config),
 	    .domain = d->p->config.domain,
+	    .config = &d->p->config,
 	    .login = find_login(d),
 	    .uid = (long long)privilege_caller(),
 	    .sender = s->sender,
@@ -372,7 +374,6 @@ begin(struct smtpd *d)
 	const char *host = config_hostname(&d->p->config);
 	struct smtp_server_options o = {.hostname = host != NULL ? host : "localhost"};
 
-	o.domain = d->p->config.domain != NULL ? d->p->config.domain : o.hostname;
 	o.max_size = d->p->config.max_size;
 	d->terminal = isatty(STDIN_FILENO) == 1;
 	o.refused = !find_peer(d);

@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aliases.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "deliver.h"
@@ -62,6 +63,7 @@ run_submit(struct program *p, const char *called)
 	struct submit_options so = {
 	    .hostname = config_hostname(&p->config),
 	    .domain = p->config.domain,
+	    .config = &p->config,
 	    .login = pw != NULL ? pw->pw_name : login,
 	    .gecos = pw != NULL ? pw->pw_gecos : NULL,
 	    .uid = (long long)privilege_caller(),
@@ -155,7 +157,6 @@ run(struct program *p, char **argv, const char *called)
 	case MODE_VERSION:
 		printf("sortie %s\n", VERSION);
 		return EX_OK;
-	case MODE_ALIASES: /* there is no database of aliases to rebuild */
 	case MODE_HOSTSTAT: /* nothing about hosts is kept between runs */
 	case MODE_PURGESTAT:
 		return EX_OK;
@@ -170,12 +171,15 @@ run(struct program *p, char **argv, const char *called)
 		break;
 	case MODE_SUBMIT:
 	case MODE_MAILQ:
+	case MODE_ALIASES:
 		break;
 	}
 	if (p->options.mode == MODE_DELIVER)
 		program_open_log("syslog");
 	p->while_root = deliver_with_rights;
-	if ((rc = program_take_rights(p)) == EX_OK)
+	if ((rc = program_take_rights(p)) == EX_OK && p->options.mode == MODE_ALIASES)
+		rc = aliases_check(&p->config, config_hostname(&p->config), stdout);
+	else if (rc == EX_OK)
 		rc = run_mode(p, called);
 	else
 		give_up(p, rc);

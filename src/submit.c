@@ -16,12 +16,15 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "aliases.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "masquerade.h"
 #include "proto/address.h"
+#include "submit_address.h"
 #include "submit_body.h"
 #include "submit_encode.h"
 #include "submit_header.h"
@@ -41,6 +44,7 @@ struct submission {
 	struct spool *sp;
 	const struct submit_options *o;
 	const char *host, *domain;
+	struct aliases *aliases; /* NULL: none */
 	int64_t now;
 	struct draft draft;
 	struct envelope e;
@@ -113,16 +117,72 @@ qualify(struct submission *s, const char *mailbox, enum address_error e, char fu
 	    e == ADDRESS_NONASCII ? "5.6.7" : "5.1.3");
 }
 
+/* RFC 3463 3.8: not authorised. */
 static void
-add_recipient(void *ctx, const char *mailbox, enum address_error e)
+refuse_remote(struct submission *s, const char *full)
+{
+	const struct config *c = s->o->config;
+
+	if (c != NULL && c->local_only > 0 &&
+	    !config_is_local(c, s->o->hostname, address_domain(full)))
+		refuse(s, EX_NOPERM,
+		    "%.*s: mail to remote recipients is turned off by %s:%d (5.7.1)", SHOWN_MAX,
+		    full, c->path != NULL ? c->path : "the configuration", c->local_only);
+}
+
+/* aliases_fn */
+static bool
+take_recipient(void *ctx, const char *mailbox)
 {
 	struct submission *s = ctx;
 	char full[2 * ADDRESS_MAX];
 
-	if (s->rc == 0 && qualify(s, mailbox, e, full))
-		(void)envelope_add(&s->e, full);
+	if (!qualify(s, mailbox, ADDRESS_OK, full))
+		return false;
+	refuse_remote(s, full);
+	(void)envelope_add(&s->e, full);
 	if (s->e.nrcpts > RECIPIENTS_MAX) /* RFC 3463 3.6: x.5.3 */
 		refuse(s, EX_DATAERR, "more than %d recipients (5.5.3)", RECIPIENTS_MAX);
+	return s->rc == 0;
+}
+
+static void
+add_recipient(void *ctx, const char *mailbox, enum address_error e)
+{
+	struct submission *s = ctx;
+	char full[2 * ADDRESS_MAX], why[2 * ADDRESS_MAX];
+	int rc;
+
+	if (s->rc != 0)
+		return;
+	if (e != ADDRESS_OK) {
+		(void)qualify(s, mailbox, e, full);
+	} else if (s->aliases == NULL) {
+		(void)take_recipient(s, mailbox);
+	} else {
+		rc = aliases_expand(s->aliases, mailbox, take_recipient, s, why, sizeof(why));
+		if (rc != EX_OK)
+			refuse(s, rc, "%s", why);
+	}
+}
+
+static bool
+has_recipients(const struct submission *s)
+{
+	return s->e.nrcpts > 0 || (s->aliases != NULL && aliases_discarded(s->aliases));
+}
+
+/* As the sender is known outside. Rules hold for -f as well: programs name the login there unasked. */
+static bool
+qualify_sender(
+    struct submission *s, const char *mailbox, enum address_error e, char full[2 * ADDRESS_MAX])
+{
+	const struct config *c = s->o->config;
+	char becomes[2 * ADDRESS_MAX];
+	bool masked =
+	    e == ADDRESS_OK && c != NULL && masquerade(c, s->o->hostname, mailbox, becomes);
+
+	return qualify(s, masked ? becomes : mailbox, e, full);
 }
 
 static void
@@ -133,7 +193,7 @@ set_sender(void *ctx, const char *mailbox, enum address_error e)
 
 	if (s->e.sender != NULL)
 		refuse(s, EX_USAGE, "-f %s: more than one address", s->o->sender);
-	else if (qualify(s, mailbox, e, full))
+	else if (qualify_sender(s, mailbox, e, full))
 		s->e.sender = xstrdup(full);
 }
 
@@ -161,10 +221,21 @@ login_address(struct submission *s)
 		buf_clear(&local);
 		buf_addf(&local, "uid%lld", s->o->uid);
 	}
-	if (qualify(s, buf_str(&local), ADDRESS_OK, full))
+	if (qualify_sender(s, buf_str(&local), ADDRESS_OK, full))
 		address = xstrdup(full);
 	buf_free(&local);
 	return address;
+}
+
+/* Reports are made where aliases are not at hand: root's go where root's mail goes. */
+static void
+set_bounceto(struct submission *s)
+{
+	char first[ADDRESS_MAX + 1];
+
+	if (s->e.sender != NULL && s->e.sender[0] != '\0' && s->aliases != NULL &&
+	    aliases_first(s->aliases, s->e.sender, first))
+		s->e.bounceto = xstrdup(first);
 }
 
 static bool
@@ -180,9 +251,10 @@ begin_envelope(struct submission *s)
 		refuse(s, EX_USAGE, "-f %s: not a mail address", o->sender);
 	for (int i = 0; i < o->nrecipients; i++)
 		(void)address_argument(o->recipients[i], add_recipient, s);
-	if (s->rc == 0 && s->e.nrcpts == 0 && !o->from_headers)
+	if (s->rc == 0 && !has_recipients(s) && !o->from_headers)
 		refuse(s, EX_USAGE,
 		    "no recipients: name some, or use -t to take them from the header");
+	set_bounceto(s);
 	s->e.uid = o->uid;
 	s->e.source_room = xstrdup(o->source == NULL ? "" : o->source);
 	s->e.submitted = s->now;
@@ -291,6 +363,23 @@ add_missing(struct submission *s)
 		buf_addf(&s->header, "Message-ID: <%s@%s>\r\n", s->draft.id, s->host);
 }
 
+/* What is kept of the header, with addresses that others can answer to. */
+static void
+make_good(struct submission *s, const char *text, size_t n, struct buf *kept)
+{
+	const struct submit_names names = {s->o->config, s->o->hostname, s->domain};
+	struct buf better;
+
+	buf_init(&better, HEADER_OUT_MAX);
+	if (submit_address_rewrite(&better, text, n, &names))
+		submit_header_rewrite(kept, buf_data(&better), buf_len(&better), &s->facts);
+	else
+		submit_header_rewrite(kept, text, n, &s->facts);
+	if (better.overflow)
+		refuse(s, EX_DATAERR, "the header is too large (5.3.4)");
+	buf_free(&better);
+}
+
 /* The header is complete: now the recipients are, and what goes first into the body file. */
 static bool
 take_header(void *ctx, const char *text, size_t n)
@@ -300,12 +389,12 @@ take_header(void *ctx, const char *text, size_t n)
 
 	if (s->o->from_headers)
 		submit_header_recipients(text, n, add_recipient, s);
-	if (s->rc == 0 && s->e.nrcpts == 0)
+	if (s->rc == 0 && !has_recipients(s))
 		refuse(s, EX_USAGE, "no recipients: the header names none in To, Cc or Bcc");
 	if (s->rc != 0)
 		return false;
 	buf_init(&kept, HEADER_OUT_MAX);
-	submit_header_rewrite(&kept, text, n, &s->facts);
+	make_good(s, text, n, &kept);
 	if (s->facts.received > RECEIVED_MAX) /* RFC 5321 6.3 */
 		refuse(s, EX_DATAERR, "mail loop: %u Received lines (5.4.6)", s->facts.received);
 	add_received(s);
@@ -425,6 +514,11 @@ commit(struct submission *s)
 	s->e.longest = longest > UINT32_MAX ? UINT32_MAX : (unsigned)longest;
 	if (submit_stop)
 		return refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
+	if (s->e.nrcpts == 0) {
+		log_info("%s: uid=%lld, from=<%s>: discarded: its recipients' aliases say so",
+		    s->draft.id, s->e.uid, s->e.sender);
+		return true;
+	}
 	if (draft_commit(s->sp, &s->draft, &s->e, NULL) == -1)
 		return refuse_system(s, "queueing the message", errno);
 	log_info("%s: uid=%lld, from=<%s>, size=%llu, nrcpt=%zu", s->draft.id, s->e.uid,
@@ -446,6 +540,8 @@ submit(struct spool *sp, const struct submit_options *o, char id[ENVELOPE_ID_MAX
 	s->host = o->hostname != NULL ? o->hostname : "localhost";
 	s->domain = o->domain != NULL ? o->domain : s->host;
 	s->now = clock_wall_s();
+	if (o->config != NULL)
+		s->aliases = aliases_new(o->config, o->hostname);
 	envelope_init(&s->e);
 	buf_init(&s->header, HEADER_OUT_MAX);
 	submit_intake_init(&s->intake, o->ignore_dots, take_header, take_body, s);
@@ -456,6 +552,7 @@ submit(struct spool *sp, const struct submit_options *o, char id[ENVELOPE_ID_MAX
 	}
 	submit_intake_free(&s->intake);
 	buf_free(&s->header);
+	aliases_free(&s->aliases);
 	envelope_free(&s->e);
 	rc = s->rc;
 	free(s);

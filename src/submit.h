@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config.h"
 #include "spool/spool.h"
 
 /* More of the message: as read(2), but it waits, and -1 means that there is none, whatever the reason. */
@@ -19,6 +20,8 @@ typedef ssize_t submit_read_fn(void *ctx, char *buf, size_t n);
 struct submit_options {
 	const char *hostname; /* FQDN or NULL: the Message-ID and Received then use "localhost" */
 	const char *domain; /* completes unqualified addresses; NULL: hostname */
+	const struct config
+	    *config; /* aliases, masquerading, whether mail goes out; NULL: none of it */
 	const char *login; /* of the real uid; NULL or "": its number serves */
 	const char *gecos; /* passwd's field, whose first part is the full name; NULL: none */
 	long long uid;
@@ -37,7 +40,7 @@ struct submit_options {
 
 /*
  * Returns EX_OK and the id, or a sysexits(3) code with one line in why: EX_USAGE no recipients, EX_DATAERR bad
- * addresses or too large or looping, EX_NOINPUT, EX_IOERR, EX_TEMPFAIL, EX_CANTCREAT. When *submit_stop becomes nonzero (a
+ * addresses or too large or looping, EX_CONFIG an alias, EX_NOPERM a recipient that mail may not go to, EX_NOINPUT, EX_IOERR, EX_TEMPFAIL, EX_CANTCREAT. When *submit_stop becomes nonzero (a
  * signal handler sets it; the read is interrupted) it stops with EX_TEMPFAIL and nothing queued.
  */
 extern volatile sig_atomic_t submit_stop;

@@ -62,17 +62,8 @@ submit_header_line(const char *line, size_t n, bool have_fields, bool whole)
 
 /* --- fields --- */
 
-struct field {
-	const char *text; /* all of it, CRLF at its end */
-	size_t n;
-	size_t name; /* length of the name at its start */
-	const char *value; /* behind the colon */
-	size_t nvalue;
-};
-
-/* The next field; *at moves behind it. */
-static bool
-next_field(const char **at, const char *end, struct field *f)
+bool
+submit_field_next(const char **at, const char *end, struct submit_field *f)
 {
 	const char *p = *at, *colon;
 
@@ -95,23 +86,23 @@ next_field(const char **at, const char *end, struct field *f)
 	return true;
 }
 
-static bool
-named(const struct field *f, const char *name)
+bool
+submit_field_named(const struct submit_field *f, const char *name)
 {
 	return f->name == strlen(name) && str_neqi(f->text, name, f->name);
 }
 
-static bool
-is_one_of(const struct field *f, const char *const names[])
+bool
+submit_field_one_of(const struct submit_field *f, const char *const names[])
 {
 	for (; *names != NULL; names++)
-		if (named(f, *names))
+		if (submit_field_named(f, *names))
 			return true;
 	return false;
 }
 
 static bool
-is_value_empty(const struct field *f)
+is_value_empty(const struct submit_field *f)
 {
 	for (size_t i = 0; i < f->nvalue; i++)
 		if (!is_blank(f->value[i]) && f->value[i] != '\n')
@@ -122,7 +113,7 @@ is_value_empty(const struct field *f)
 /* Whether the value starts with this token (any case), nothing but white space or a comment or a
  * parameter behind it. "text/" ends where it ends. */
 static bool
-value_is(const struct field *f, const char *token)
+value_is(const struct submit_field *f, const char *token)
 {
 	size_t i = 0, n = strlen(token);
 
@@ -177,7 +168,7 @@ fold_line(struct buf *out, const char *line, size_t n, size_t from)
 
 /* A field with its lines folded and without lines of nothing but white space. */
 static void
-copy_field(struct buf *out, const struct field *f)
+copy_field(struct buf *out, const struct submit_field *f)
 {
 	const char *p = f->text, *end = f->text + f->n, *eol;
 	size_t from = (size_t)(f->value - f->text);
@@ -204,25 +195,25 @@ copy_field(struct buf *out, const struct field *f)
 static const char *const removed[] = {"Bcc", "Resent-Bcc", "Return-Path", "Content-Length", NULL};
 
 static void
-note_field(struct submit_facts *facts, const struct field *f)
+note_field(struct submit_facts *facts, const struct submit_field *f)
 {
-	if (named(f, "Date"))
+	if (submit_field_named(f, "Date"))
 		facts->date = true;
-	else if (named(f, "Message-ID"))
+	else if (submit_field_named(f, "Message-ID"))
 		facts->message_id = true;
-	else if (named(f, "From"))
+	else if (submit_field_named(f, "From"))
 		facts->from = true;
-	else if (named(f, "MIME-Version"))
+	else if (submit_field_named(f, "MIME-Version"))
 		facts->mime_version = true;
-	else if (named(f, "DKIM-Signature"))
+	else if (submit_field_named(f, "DKIM-Signature"))
 		facts->dkim = true;
-	else if (named(f, "Received"))
+	else if (submit_field_named(f, "Received"))
 		facts->received++;
-	else if (named(f, "Content-Type"))
+	else if (submit_field_named(f, "Content-Type"))
 		facts->content = facts->content == SUBMIT_CONTENT_NONE && value_is(f, "text/")
 				     ? SUBMIT_CONTENT_TEXT
 				     : SUBMIT_CONTENT_OTHER;
-	else if (named(f, "Content-Transfer-Encoding"))
+	else if (submit_field_named(f, "Content-Transfer-Encoding"))
 		facts->encoded = facts->encoded || !(value_is(f, "7bit") || value_is(f, "8bit"));
 }
 
@@ -231,11 +222,12 @@ submit_header_rewrite(struct buf *out, const char *text, size_t n, struct submit
 {
 	static const char *const needed[] = {"Date", "Message-ID", "From", NULL};
 	const char *at = text;
-	struct field f;
+	struct submit_field f;
 
 	*facts = (struct submit_facts){0};
-	while (next_field(&at, text + n, &f)) {
-		if (is_one_of(&f, removed) || (is_one_of(&f, needed) && is_value_empty(&f)))
+	while (submit_field_next(&at, text + n, &f)) {
+		if (submit_field_one_of(&f, removed) ||
+		    (submit_field_one_of(&f, needed) && is_value_empty(&f)))
 			continue;
 		note_field(facts, &f);
 		copy_field(out, &f);
@@ -249,13 +241,13 @@ submit_header_recipients(const char *text, size_t n, address_fn *fn, void *ctx)
 	static const char *const resent[] = {"Resent-To", "Resent-Cc", "Resent-Bcc", NULL};
 	const char *const *wanted = plain;
 	const char *at = text;
-	struct field f;
+	struct submit_field f;
 
-	while (wanted == plain && next_field(&at, text + n, &f))
-		if (is_one_of(&f, resent))
+	while (wanted == plain && submit_field_next(&at, text + n, &f))
+		if (submit_field_one_of(&f, resent))
 			wanted = resent;
-	for (at = text; next_field(&at, text + n, &f);)
-		if (is_one_of(&f, wanted))
+	for (at = text; submit_field_next(&at, text + n, &f);)
+		if (submit_field_one_of(&f, wanted))
 			(void)address_list(f.value, f.nvalue, fn, ctx);
 }
 
@@ -264,10 +256,10 @@ submit_header_encoded(struct buf *out, const char *text, size_t n, const struct 
     const char *charset)
 {
 	const char *at = text;
-	struct field f;
+	struct submit_field f;
 
-	while (next_field(&at, text + n, &f))
-		if (!named(&f, "Content-Transfer-Encoding"))
+	while (submit_field_next(&at, text + n, &f))
+		if (!submit_field_named(&f, "Content-Transfer-Encoding"))
 			buf_add(out, f.text, f.n);
 	if (!facts->mime_version)
 		buf_adds(out, "MIME-Version: 1.0\r\n");

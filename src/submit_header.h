@@ -24,6 +24,19 @@ enum submit_line {
 /* What a line (without its end; a CR in it counts as a space) at the head of a message is. */
 enum submit_line submit_header_line(const char *line, size_t n, bool have_fields, bool whole);
 
+struct submit_field {
+	const char *text; /* all of it, CRLF at its end */
+	size_t n;
+	size_t name; /* length of the name at its start */
+	const char *value; /* behind the colon */
+	size_t nvalue;
+};
+/* The field at *at, which moves behind it; false: the header has ended. */
+bool submit_field_next(const char **at, const char *end, struct submit_field *f);
+bool submit_field_named(const struct submit_field *f, const char *name);
+bool submit_field_one_of(
+    const struct submit_field *f, const char *const names[]); /* NULL ends them */
+
 enum submit_content { SUBMIT_CONTENT_NONE, SUBMIT_CONTENT_TEXT, SUBMIT_CONTENT_OTHER };
 
 struct submit_facts {

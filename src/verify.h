@@ -26,4 +26,16 @@ struct verify_options {
  */
 int verify_run(const struct verify_options *o, FILE *out);
 
+struct verify_list {
+	char **v;
+	size_t n, cap;
+};
+
+/*
+ * For before: what aliases make of the addresses, of which it tells on out. What is no address stays.
+ * EX_OK, or the code of the first alias that comes to nothing.
+ */
+int verify_expand(const struct verify_options *o, struct verify_list *list, FILE *out);
+void verify_list_free(struct verify_list *list);
+
 #endif

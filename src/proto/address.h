@@ -46,6 +46,14 @@ const char *address_domain(const char *mailbox);
 typedef void address_fn(void *ctx, const char *mailbox, enum address_error e);
 size_t address_list(const char *text, size_t n, address_fn *fn, void *ctx);
 
+/*
+ * The same, and where it stands: text[from] to text[to - 1] is the address without name, angle brackets, route
+ * and what is around it; both are 0 with an error.
+ */
+typedef void address_place_fn(
+    void *ctx, const char *mailbox, enum address_error e, size_t from, size_t to);
+size_t address_list_places(const char *text, size_t n, address_place_fn *fn, void *ctx);
+
 /* One argument of a command line: the same, but nothing folds there: a line break in it is CONTROL. */
 size_t address_argument(const char *arg, address_fn *fn, void *ctx);
 

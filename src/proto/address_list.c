@@ -41,8 +41,9 @@ struct part { /* of an address, without comments and quotes */
 };
 
 struct walk {
-	const char *p, *end;
-	address_fn *fn;
+	const char *text, *p, *end;
+	address_fn *fn; /* one of them */
+	address_place_fn *place_fn;
 	void *ctx;
 	size_t count;
 	bool in_group;
@@ -55,6 +56,7 @@ struct walk {
 	bool at; /* the local part is complete */
 	enum token last;
 	enum address_error error; /* the first one sticks */
+	const char *from, *to; /* where the address is; NULL: nothing of it has come */
 	struct part local, domain;
 };
 
@@ -73,6 +75,7 @@ restart(struct walk *w)
 	w->at = false;
 	w->last = TOKEN_NONE;
 	w->error = ADDRESS_OK;
+	w->from = w->to = NULL;
 }
 
 static void
@@ -242,6 +245,18 @@ compose(const struct walk *w, char mailbox[ADDRESS_MAX + 1])
 }
 
 static void
+give(struct walk *w, const char *mailbox)
+{
+	bool good = w->error == ADDRESS_OK;
+
+	if (w->place_fn != NULL)
+		w->place_fn(w->ctx, mailbox, w->error, good ? (size_t)(w->from - w->text) : 0,
+		    good ? (size_t)(w->to - w->text) : 0);
+	else
+		w->fn(w->ctx, mailbox, w->error);
+}
+
+static void
 give_raw(struct walk *w)
 {
 	char raw[ADDRESS_MAX + 1];
@@ -252,7 +267,7 @@ give_raw(struct walk *w)
 	while (from < to && is_white(to[-1]))
 		to--;
 	str_clean(raw, sizeof(raw), from, (size_t)(to - from));
-	w->fn(w->ctx, raw, w->error);
+	give(w, raw);
 }
 
 /* At a "," or ";" or the end. */
@@ -271,7 +286,7 @@ end_element(struct walk *w)
 	if (w->error == ADDRESS_OK)
 		fail(w, address_check(mailbox, true));
 	if (w->error == ADDRESS_OK)
-		w->fn(w->ctx, mailbox, ADDRESS_OK);
+		give(w, mailbox);
 	else
 		give_raw(w);
 }
@@ -332,6 +347,32 @@ take_char(struct walk *w, char c)
 	w->p++;
 }
 
+/* What addresses are made of. */
+static void
+take_word(struct walk *w)
+{
+	const char *from = w->p;
+
+	switch (*w->p) {
+	case '"':
+		take_quoted(w);
+		break;
+	case '[':
+		take_literal(w);
+		break;
+	case '@':
+	case '.':
+		take_char(w, *w->p);
+		break;
+	default:
+		take_atom(w);
+		break;
+	}
+	if (w->from == NULL)
+		w->from = from;
+	w->to = w->p;
+}
+
 static void
 take_token(struct walk *w)
 {
@@ -345,12 +386,6 @@ take_token(struct walk *w)
 	case '(':
 		skip_comment(w);
 		break;
-	case '"':
-		take_quoted(w);
-		break;
-	case '[':
-		take_literal(w);
-		break;
 	case ',':
 	case ';':
 	case ':':
@@ -358,29 +393,43 @@ take_token(struct walk *w)
 		break;
 	case '<':
 	case '>':
-	case '@':
-	case '.':
 	case ')':
 	case ']':
 	case '\\':
 		take_char(w, *w->p);
 		break;
 	default:
-		take_atom(w);
+		take_word(w);
 		break;
 	}
+}
+
+static size_t
+walk_all(struct walk *w, const char *text, size_t n)
+{
+	w->text = w->p = text;
+	w->end = text + n;
+	new_element(w);
+	while (w->p < w->end)
+		take_token(w);
+	end_element(w);
+	return w->count;
 }
 
 size_t
 address_list(const char *text, size_t n, address_fn *fn, void *ctx)
 {
-	struct walk w = {.p = text, .end = text + n, .fn = fn, .ctx = ctx};
+	struct walk w = {.fn = fn, .ctx = ctx};
 
-	new_element(&w);
-	while (w.p < w.end)
-		take_token(&w);
-	end_element(&w);
-	return w.count;
+	return walk_all(&w, text, n);
+}
+
+size_t
+address_list_places(const char *text, size_t n, address_place_fn *fn, void *ctx)
+{
+	struct walk w = {.place_fn = fn, .ctx = ctx};
+
+	return walk_all(&w, text, n);
 }
 
 size_t

@@ -30,7 +30,7 @@ enum {
 
 struct smtp_server_options {
 	const char *hostname;
-	const char *domain; /* completes addresses that have none */
+	const char *domain; /* completes addresses that have none; NULL: they stay as they are */
 	uint64_t max_size; /* of a message; 0: any */
 	bool refused; /* this client gets nothing but an answer to QUIT (RFC 5321 3.1) */
 };

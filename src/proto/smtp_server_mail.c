@@ -47,11 +47,12 @@ static void
 take_mailbox(void *ctx, const char *mailbox, enum address_error e)
 {
 	struct path *path = ctx;
-	bool complete = e != ADDRESS_OK || address_domain(mailbox) != NULL;
+	bool complete =
+	    e != ADDRESS_OK || path->domain == NULL || address_domain(mailbox) != NULL;
 
 	snprintf(path->full, sizeof(path->full), "%s%s%s", mailbox, complete ? "" : "@",
 	    complete ? "" : path->domain);
-	path->error = e == ADDRESS_OK ? address_check(path->full, false) : e;
+	path->error = e == ADDRESS_OK ? address_check(path->full, path->domain == NULL) : e;
 }
 
 /* RFC 6531 3.5 has 553 and x.6.7 for an address that is not ASCII. RFC 3463: x.1.3 a recipient's, x.1.7 a

@@ -8,6 +8,7 @@ static const struct {
 	fuzz_fn *fn;
 } targets[] = {
     {"address", fuzz_address},
+    {"aliases", fuzz_aliases},
     {"body", fuzz_body},
     {"config", fuzz_config},
     {"dns_msg", fuzz_dns_msg},

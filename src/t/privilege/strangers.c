@@ -413,6 +413,34 @@ START_TEST(one_stop_for_all_processes)
 }
 END_TEST
 
+/* --- lists -------------------------------------------------------------------------------- */
+
+/* What ann may not read she cannot have taken for addresses either, of which reports would tell her. */
+START_TEST(list_that_is_somebody_elses)
+{
+	char secret[100], list[100], aliases[100];
+
+	snprintf(secret, sizeof(secret), "%.60s/secret", kit.dir);
+	snprintf(list, sizeof(list), "%.60s/list", kit.dir);
+	snprintf(aliases, sizeof(aliases), "%.60s/aliases", kit.dir);
+	whole_write_file(secret, "geheim\n");
+	ck_assert_int_eq(chown(secret, OWNER, OWNER), 0);
+	ck_assert_int_eq(chmod(secret, 0600), 0);
+	ck_assert_int_eq(symlink(secret, list), 0);
+	whole_write_file(aliases, "people: :include:%s\n", list);
+	ck_assert_int_eq(chmod(aliases, 0644), 0);
+	kit_configure("aliases %s", aliases);
+	ck_assert_int_eq(chmod(kit.conf, 0644), 0);
+	ck_assert_int_eq(command(as_ann, HELLO, "sendmail", "-odq", "people", NULL), EX_CONFIG);
+	ck_assert_msg(strstr(output, "not readable for everybody") != NULL, "%s", output);
+	ck_assert(strstr(output, "geheim") == NULL);
+	ck_assert_uint_eq(count_text(kit.log, "geheim"), 0);
+	ck_assert_uint_eq(files_in("ctl"), 0);
+	ck_assert_int_eq(chmod(secret, 0644), 0);
+	ck_assert_int_eq(command(as_ann, HELLO, "sendmail", "-odq", "people", NULL), 0);
+}
+END_TEST
+
 /* --- the suite ---------------------------------------------------------------------------- */
 
 Suite *
@@ -420,7 +448,8 @@ suite_strangers(void)
 {
 	const TTest *const tests[] = {mailq_shows_own_mail_alone, queue_run_sends_own_mail_alone,
 	    submission_cannot_be_touched, background_child_cannot_be_touched,
-	    stopped_run_of_one_delays_nobody_else, one_stop_for_all_processes};
+	    stopped_run_of_one_delays_nobody_else, one_stop_for_all_processes,
+	    list_that_is_somebody_elses};
 	Suite *s = users_suite("strangers", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, nobody_reads_or_changes_the_spool, 2);

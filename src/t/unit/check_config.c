@@ -294,7 +294,9 @@ START_TEST(a_tls_line_that_is_not_understood_is_refused)
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		refused(lines[i], "x.conf:1: ", "");
-	refused("aliases /etc/aliases", "x.conf:1: ", "not built in");
+	refused("aliases aliases", "x.conf:1: ", "whole path");
+	refused("deliver local", "x.conf:1: ", "local-only");
+	refused("\ndeliver local-only", "x.conf:2: ", "no `local` line");
 	refused("relay submission://me:geheim@a.example", "x.conf:1: ", "auth file");
 	refused("relay submission://@a.example", "x.conf:1: ", "user");
 }

@@ -50,8 +50,8 @@ END_TEST
 START_TEST(what_is_there_is_not_added_again)
 {
 	ts_gives(HEAD "\nbody\n", HEAD_CRLF "\r\nbody\r\n");
-	ts_gives("date:x\nFROM :y\nmessage-id: z\n\nbody\n",
-	    "date:x\r\nFROM :y\r\nmessage-id: z\r\n\r\nbody\r\n");
+	ts_gives("date:x\nFROM :y@x\nmessage-id: z\n\nbody\n",
+	    "date:x\r\nFROM :y@x\r\nmessage-id: z\r\n\r\nbody\r\n");
 }
 END_TEST
 

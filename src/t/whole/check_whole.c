@@ -22,6 +22,7 @@ static const struct {
     {suite_whole_hostile, false}, {suite_whole_keeper, false}, {suite_whole_keeper, true},
     {suite_whole_helpers, false}, {suite_whole_local, false}, {suite_whole_local, true},
     {suite_whole_front, true}, {suite_whole_smtp, false}, {suite_whole_smtp, true},
+    {suite_whole_aliases, false}, {suite_whole_aliases, true},
     {suite_whole_ctl, false}};
 
 static char paths[4][PATH_MAX];

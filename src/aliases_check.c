@@ -1,0 +1,126 @@
+/*
+ * aliases_check.c: newaliases: there is no database to make, so it looks whether the file is right.
+ */
+#include "aliases_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/str.h"
+
+struct check {
+	struct aliases *a;
+	FILE *out;
+	size_t bad;
+	struct aliases_lists lists; /* looked at */
+	size_t longest, total; /* of the values */
+};
+
+static void
+say(struct check *c, const char *file, int line, const char *what)
+{
+	fprintf(c->out, "%s:%d: %s\n", file, line, what);
+	c->bad++;
+}
+
+static void
+on_bad_entry(void *ctx, int line, const char *why)
+{
+	struct check *c = ctx;
+
+	say(c, c->a->config->aliases, line, why);
+}
+
+static size_t check_targets(struct check *c, const char *file, struct aliases_text *t, bool deep);
+
+/* Each once, and those that it names. */
+static void
+check_list(struct check *c, const char *file, const struct aliases_target *where)
+{
+	struct aliases_text t = {.line = 1, .start = true, .secret = true};
+	char why[ALIASES_WHY_MAX];
+	struct buf b;
+
+	if (!aliases_lists_add(&c->lists, where->text))
+		return;
+	buf_init(&b, ALIASES_FILE_MAX);
+	if (aliases_read(where->text, true, &b, why, sizeof(why)) != EX_OK)
+		say(c, file, where->line, why);
+	t.at = buf_data(&b);
+	t.end = t.at + buf_len(&b);
+	(void)check_targets(c, where->text, &t, c->lists.n < ALIASES_DEPTH_MAX);
+	buf_free(&b);
+}
+
+/* Returns how many there are. */
+static size_t
+check_targets(struct check *c, const char *file, struct aliases_text *t, bool deep)
+{
+	struct aliases_target target;
+	size_t n = 0;
+
+	for (; aliases_next(t, &target); n++) {
+		if (target.kind == ALIASES_BAD)
+			say(c, file, target.line, target.text);
+		else if (target.kind == ALIASES_INCLUDE && deep)
+			check_list(c, file, &target);
+	}
+	return n;
+}
+
+static bool
+take_nothing(void *ctx, const char *mailbox)
+{
+	(void)ctx;
+	(void)mailbox;
+	return true;
+}
+
+/* Targets one by one, then all that they lead to: that is where loops are. */
+static void
+check_entry(struct check *c, const struct alias *alias)
+{
+	const char *file = c->a->config->aliases;
+	struct aliases_text t = {
+	    .at = alias->value, .end = alias->value + alias->n, .line = alias->line};
+	char why[ALIASES_WHY_MAX];
+	const char *from = alias->value;
+	size_t n = alias->n;
+
+	if (check_targets(c, file, &t, true) == 0)
+		say(c, file, alias->line, "nothing stands behind the colon; write an address");
+	(void)aliases_expand(c->a, alias->name, take_nothing, NULL, why, sizeof(why));
+	if (c->a->looped)
+		say(c, file, alias->line, why + strlen(file) + 2);
+	while (n > 0 && strchr(" \t\r\n", from[n - 1]) != NULL)
+		n--;
+	for (; n > 0 && strchr(" \t\r\n", *from) != NULL; n--)
+		from++;
+	c->total += n;
+	c->longest = n > c->longest ? n : c->longest;
+}
+
+int
+aliases_check(const struct config *config, const char *hostname, FILE *out)
+{
+	struct check c = {.a = aliases_new(config, hostname), .out = out};
+	char why[ALIASES_WHY_MAX];
+	int rc = EX_OK;
+
+	c.a->checking = true;
+	if (config->aliases == NULL || config->aliases[0] == '\0') {
+		fprintf(out, "the configuration names no file of aliases\n");
+	} else if ((rc = aliases_load(c.a, on_bad_entry, &c, why, sizeof(why))) != EX_OK) {
+		fprintf(out, "%s\n", why);
+		rc = EX_CONFIG;
+	} else {
+		for (size_t i = 0; i < c.a->file.n; i++)
+			check_entry(&c, &c.a->file.v[i]);
+		fprintf(out, "%s: %zu aliases, longest %zu bytes, %zu bytes total\n",
+		    config->aliases, c.a->file.n, c.longest, c.total);
+	}
+	aliases_lists_free(&c.lists);
+	aliases_free(&c.a);
+	return rc == EX_OK && c.bad > 0 ? EX_DATAERR : rc;
+}
