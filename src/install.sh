@@ -286,7 +286,12 @@ each_text() { # install_text | uninstall_text
 make_directories() {
 	[ -d "$DESTDIR$SYSCONFDIR" ] || mkdir -p "$DESTDIR$SYSCONFDIR" 2> /dev/null ||
 		as_root mkdir -p "$SYSCONFDIR"
-	[ -d "$DESTDIR$SPOOLDIR" ] && [ -z "$DESTDIR" ] && return
+	if [ -d "$DESTDIR$SPOOLDIR" ] && [ -z "$DESTDIR" ]; then
+		# that of a user who has been made anew, with another number
+		[ "$(ls -dln "$SPOOLDIR" | awk '{ print $3 }')" = "$(id -u "$user" 2> /dev/null || echo "$user")" ] ||
+			later "chown -R $(owner) $SPOOLDIR"
+		return
+	fi
 	[ -d "$DESTDIR$SPOOLDIR" ] || { mkdir -p "$DESTDIR${SPOOLDIR%/*}" 2> /dev/null &&
 		mkdir -m 700 "$DESTDIR$SPOOLDIR" 2> /dev/null; } || as_root mkdir -p -m 700 "$SPOOLDIR"
 	as_root chown "$(owner)" "$SPOOLDIR"

@@ -120,6 +120,11 @@ done
 is installs_beside_a_package eval 'PATH="$dir/stubs:$PATH" run install'
 is a_package_is_diverted grep -q "dpkg-divert --local --rename --add $PREFIX/sbin/sendmail$" "$dir/out"
 is installs_over_itself run install
+is spool_that_is_his_needs_no_words eval '! grep -q "chown -R" "$dir/out"'
+chown 64002 "$PREFIX/spool/mail"
+is installs_over_the_spool_of_another run install
+is spool_of_another_is_spoken_of grep -q "chown -R 64001:64001 $PREFIX/spool/mail$" "$dir/out"
+chown 64001 "$PREFIX/spool/mail"
 full_disk() { # the copy ends where there is no room
 	(ulimit -f 8 && trap '' XFSZ && ! run install) && cmp -s "$build/sortie" "$PREFIX/sbin/sortie" &&
 		cmp -s "$build/sendmail" "$PREFIX/sbin/sortie-sendmail" &&
