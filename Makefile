@@ -287,6 +287,11 @@ manuals: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sortiectl $(BUILD)/sink
 	@sh src/t/manual/tables.sh
 	@sh src/t/manual/examples.sh $(BUILD)
 
+# On whole systems of its own; src/t/system/run.sh says what that takes. PARTS="calls users fresh" chooses.
+system:
+	@$(MAKE) -s -j $(J) BUILD=$(BUILD)/usr PREFIX=/usr $(BUILD)/usr/sortie $(BUILD)/usr/sendmail $(BUILD)/usr/sortiectl
+	@sh src/t/system/run.sh $(BUILD) $(PARTS)
+
 # What a run that has confined itself may still do, and what it may not.
 confine: $(BUILD)/tries
 	$(BUILD)/tries
@@ -458,6 +463,6 @@ clean:
 	rm -rf build sortie
 
 .PHONY: all static-front install uninstall check run-check tests tables figures manuals confine suites whole completion kill scarce power-cuts fault-program fault-resources \
-	fault-runners hardened privilege privilege-program interop kill-test bench bench-programs tables demo check-asan check-ubsan \
+	fault-runners hardened privilege privilege-program system interop kill-test bench bench-programs tables demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz fuzz-run afl \
 	fuzz-programs lint fmt-check clean
