@@ -292,6 +292,11 @@ system:
 	@$(MAKE) -s -j $(J) BUILD=$(BUILD)/usr PREFIX=/usr $(BUILD)/usr/sortie $(BUILD)/usr/sendmail $(BUILD)/usr/sortiectl
 	@sh src/t/system/run.sh $(BUILD) $(PARTS)
 
+# systemd starts what src/system has for it; ten seconds, as root where there is systemd.
+units: $(BUILD)/sink
+	@$(MAKE) -s -j $(J) BUILD=$(BUILD)/usr PREFIX=/usr $(BUILD)/usr/sortie $(BUILD)/usr/sendmail $(BUILD)/usr/sortiectl
+	@sh src/t/system/units.sh $(BUILD)
+
 # What a run that has confined itself may still do, and what it may not.
 confine: $(BUILD)/tries
 	$(BUILD)/tries
@@ -462,7 +467,7 @@ fmt-check:
 clean:
 	rm -rf build sortie
 
-.PHONY: all static-front install uninstall check run-check tests tables figures manuals confine suites whole completion kill scarce power-cuts fault-program fault-resources \
+.PHONY: all static-front install uninstall check run-check tests tables figures manuals units confine suites whole completion kill scarce power-cuts fault-program fault-resources \
 	fault-runners hardened privilege privilege-program system interop kill-test bench bench-programs tables demo check-asan check-ubsan \
 	check-valgrind cov fuzz-smoke fuzz fuzz-run afl \
 	fuzz-programs lint fmt-check clean
