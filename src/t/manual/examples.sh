@@ -6,6 +6,7 @@
 #		goes to a server that takes everything, and in the end all of it must have gone
 #	config	it is read as sortie.conf
 #	auth	it is read as the credentials
+#	aliases	it is read as these
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../../.." || exit 1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sortie-manual.XXXXXX") || exit 1
@@ -84,6 +85,13 @@ run_auth() { # example name
 	CONF=$dir/$2/conf sortie -bv ann@example.net > "$dir/out" 2>&1
 }
 
+run_aliases() { # example name
+	mkdir "$dir/$2"
+	cp "$1" "$dir/$2/aliases"
+	printf '%s\n' "spool $dir/$2/spool" "aliases $dir/$2/aliases" > "$dir/$2/conf"
+	CONF=$dir/$2/conf newaliases > "$dir/out" 2>&1
+}
+
 programs
 PATH=$dir/bin:$PATH
 "$build/sink" --port-file "$dir/port" > "$dir/sink" 2>&1 &
@@ -104,7 +112,7 @@ for manual in src/man/*.[158]; do
 		line=${line%.*}
 		total=$((total + 1))
 		case $kind in
-		shell | config | auth)
+		shell | config | auth | aliases)
 			"run_$kind" "$example" "${manual##*/}-$line" && continue ;;
 		*)
 			echo "no such kind of example: $kind" > "$dir/out" ;;
