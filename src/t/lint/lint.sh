@@ -1,5 +1,5 @@
 #!/bin/sh
-# lint.sh [check...]: layers, banned functions, attacks without a test, manuals, scripts and units, headers that
+# lint.sh [check...]: layers, banned functions, attacks without a test, manuals, the reading order, scripts and units, headers that
 # compile alone, gcc's analyzer, clang-tidy. Runs all of them, or those named; every one looks at all of the source and says what it found.
 cd "$(dirname "$0")/../../.." || exit 1
 here=src/t/lint
@@ -37,6 +37,10 @@ manuals() { # nothing left out, and clean mdoc where mandoc is there to say so
 	return 0
 }
 
+reading() { # src/README has every source
+	sh $here/reading.sh
+}
+
 scripts() { # for sh, and for systemd where it is there to say so
 	sh src/t/lint/scripts.sh
 }
@@ -54,7 +58,7 @@ tidy() {
 }
 
 bad=0
-for check in ${*:-layers banned attacks manuals scripts headers analyzer tidy}; do
+for check in ${*:-layers banned attacks manuals reading scripts headers analyzer tidy}; do
 	if $check; then
 		echo "lint: $check: ok"
 	else
