@@ -251,6 +251,7 @@ include(struct expansion *x, const struct aliases_target *target, const struct c
 	struct chain inner = {.list = target->text};
 	struct aliases_text t = {.line = 1, .start = true, .secret = true};
 	char why[ALIASES_WHY_MAX / 2], text[ALIASES_WHY_MAX];
+	size_t list, known = x->a->lists.n, given = x->given;
 	struct buf b;
 	int rc;
 
@@ -258,8 +259,9 @@ include(struct expansion *x, const struct aliases_target *target, const struct c
 		refuse_loop(x, out, target->text, "a loop");
 	if (x->rc != 0 || !begin(x, &inner, out))
 		return;
-	if (!aliases_lists_add(&x->a->lists, target->text)) {
-		x->given++;
+	list = aliases_lists_add(&x->a->lists, target->text);
+	if (list < known) {
+		x->given += !x->a->lists.v[list].empty;
 		return;
 	}
 	buf_init(&b, ALIASES_FILE_MAX);
@@ -271,6 +273,7 @@ include(struct expansion *x, const struct aliases_target *target, const struct c
 	t.end = t.at + buf_len(&b);
 	if (rc == EX_OK) {
 		walk(x, &t, &inner);
+		x->a->lists.v[list].empty = x->given == given;
 	} else {
 		snprintf(
 		    text, sizeof(text), "%s:%d: %s (4.3.5)", file_name(x, out), target->line, why);
@@ -312,9 +315,10 @@ expand_alias(struct expansion *x, struct alias *alias, const struct chain *out)
 	struct chain inner = {.alias = alias};
 	struct aliases_text t = {
 	    .at = alias->value, .end = alias->value + alias->n, .line = alias->line};
+	size_t given = x->given;
 
 	if (alias->done) {
-		x->given++;
+		x->given += !alias->empty;
 		return;
 	}
 	if (!begin(x, &inner, out))
@@ -323,6 +327,7 @@ expand_alias(struct expansion *x, struct alias *alias, const struct chain *out)
 	walk(x, &t, &inner);
 	alias->open = false;
 	alias->done = true;
+	alias->empty = x->given == given;
 }
 
 /* The alias that a target stands in, or in a list of which. */

@@ -39,10 +39,11 @@ static void
 check_list(struct check *c, const char *file, const struct aliases_target *where)
 {
 	struct aliases_text t = {.line = 1, .start = true, .secret = true};
+	size_t before = c->lists.n;
 	char why[ALIASES_WHY_MAX];
 	struct buf b;
 
-	if (!aliases_lists_add(&c->lists, where->text))
+	if (aliases_lists_add(&c->lists, where->text) < before)
 		return;
 	buf_init(&b, ALIASES_FILE_MAX);
 	if (aliases_read(where->text, true, &b, why, sizeof(why)) != EX_OK)

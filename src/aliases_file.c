@@ -95,23 +95,23 @@ aliases_read(const char *path, bool list, struct buf *b, char *why, size_t whysi
 	return EX_CONFIG;
 }
 
-bool
+size_t
 aliases_lists_add(struct aliases_lists *l, const char *path)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->v[i], path) == 0)
-			return false;
-	l->v = xgrow((void *)l->v, l->n, &l->cap, sizeof(*l->v));
-	l->v[l->n++] = xstrdup(path);
-	return true;
+		if (strcmp(l->v[i].path, path) == 0)
+			return i;
+	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*l->v));
+	l->v[l->n] = (struct aliases_list){.path = xstrdup(path)};
+	return l->n++;
 }
 
 void
 aliases_lists_free(struct aliases_lists *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		free(l->v[i]);
-	free((void *)l->v);
+		free(l->v[i].path);
+	free(l->v);
 }
 
 /* --- targets ------------------------------------------------------------------------------ */
@@ -216,10 +216,10 @@ read_address(const struct aliases_text *t, struct aliases_target *target, const 
 
 	target->kind = raw[0] == '\\' ? ALIASES_AS_IT_IS : ALIASES_ADDRESS;
 	raw += raw[0] == '\\';
-	if (is_special(raw) || is_group(raw) ||
-	    address_argument(raw, take_address, &one) != 1 || !one.good)
-		bad_target(t, target, all,
-		    "not a mail address; write addresses with commas between them");
+	if (is_special(raw) || is_group(raw) || address_argument(raw, take_address, &one) != 1 ||
+	    !one.good)
+		bad_target(
+		    t, target, all, "not a mail address; write addresses with commas between them");
 }
 
 static void

@@ -28,6 +28,7 @@ struct alias {
 	int line;
 	bool open; /* being expanded */
 	bool done; /* has been */
+	bool empty; /* ... and nobody came of it */
 };
 
 struct aliases_file {
@@ -37,8 +38,13 @@ struct aliases_file {
 	struct map names;
 };
 
-struct aliases_lists { /* paths */
-	char **v;
+struct aliases_list {
+	char *path;
+	bool empty; /* nobody came of it */
+};
+
+struct aliases_lists {
+	struct aliases_list *v;
 	size_t n, cap;
 };
 
@@ -87,8 +93,8 @@ typedef void aliases_bad_fn(void *ctx, int line, const char *why);
  * and "PATH: what" in why. */
 int aliases_read(const char *path, bool list, struct buf *b, char *why, size_t whysize);
 
-/* False: it was there before. */
-bool aliases_lists_add(struct aliases_lists *l, const char *path);
+/* Where it is among them: at the end if it is new. */
+size_t aliases_lists_add(struct aliases_lists *l, const char *path);
 void aliases_lists_free(struct aliases_lists *l);
 
 /* The entries of a text, of which a copy is kept. Of two with the same name the first counts. */

@@ -99,7 +99,7 @@ struct matrix {
 	const struct aliases *a;
 	bool leads[ENTRIES][ENTRIES]; /* to another */
 	struct given own[ENTRIES]; /* addresses that end there */
-	bool counts[ENTRIES]; /* something there is no mistake */
+	bool counts[ENTRIES]; /* somebody, or nobody by /dev/null, comes of it itself */
 	bool lists; /* that cannot be read are in it */
 };
 
@@ -123,11 +123,12 @@ look_at(struct matrix *m, size_t i, const struct aliases_target *t)
 {
 	int to = t->kind == ALIASES_ADDRESS ? entry_of(m->a, t->text) : -1;
 
-	m->counts[i] = m->counts[i] || t->kind != ALIASES_BAD;
 	m->lists = m->lists || t->kind == ALIASES_INCLUDE;
 	if (to >= 0 && to != (int)i)
 		m->leads[i][to] = true;
-	else if (t->kind == ALIASES_ADDRESS || t->kind == ALIASES_AS_IT_IS)
+	else
+		m->counts[i] = m->counts[i] || t->kind != ALIASES_BAD;
+	if ((to < 0 || to == (int)i) && (t->kind == ALIASES_ADDRESS || t->kind == ALIASES_AS_IT_IS))
 		(void)take(&m->own[i], t->text);
 }
 

@@ -426,6 +426,7 @@ START_TEST(list_that_is_somebody_elses)
 	whole_write_file(secret, "geheim\n");
 	ck_assert_int_eq(chown(secret, OWNER, OWNER), 0);
 	ck_assert_int_eq(chmod(secret, 0600), 0);
+	unlink(list);
 	ck_assert_int_eq(symlink(secret, list), 0);
 	whole_write_file(aliases, "people: :include:%s\n", list);
 	ck_assert_int_eq(chmod(aliases, 0644), 0);

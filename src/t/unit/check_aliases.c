@@ -322,6 +322,9 @@ START_TEST(commands_and_files_are_refused)
 	refuses("\nbob:\n  \"|/bin/x -a, b\"\n", "bob", EX_CONFIG, "aliases:3: |/bin/x -a, b: ");
 	refuses("bob: /var/mail/bob\n", "bob", EX_CONFIG, "files are not written to");
 	refuses("bob: ~/mail\n", "bob", EX_CONFIG, "files are not written to");
+	refuses("bob: carol, carol\ncarol: |/bin/x\n", "bob", EX_CONFIG, "commands are not run");
+	write_text("list1", "|/bin/x\n");
+	refuses("bob: :include:DIR/list1, :include:DIR/list1\n", "bob", EX_CONFIG, "list1:1: ");
 	gives("bob: |/bin/x, b@x.example\n", "bob", "b@x.example");
 	ck_assert(logcap_has("aliases:1: |/bin/x: commands are not run; write an address"));
 }
