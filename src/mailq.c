@@ -98,7 +98,7 @@ print_entry(struct mailq *q, const char *id, const struct envelope *e)
 	begin_entry(q);
 	fprintf(q->out, "%-21s %8" PRIu64 " %s  ", marked, e->size, view_date(submitted, date));
 	print_text(q->out, sender);
-	fprintf(q->out, "\n%41s%s old, ", "", age);
+	fprintf(q->out, "\n%22s%s old, ", "", age); /* fits 80 columns */
 	print_next_try(q->out, e, active, q->now);
 	fputc('\n', q->out);
 	print_recipients(q->out, e);

@@ -122,7 +122,7 @@ START_TEST(entry_reads_as_it_should)
 	snprintf(want, sizeof(want),
 	    "-Queue ID-            --Size-- ----Arrival Time---- -Sender/Recipient-------\n"
 	    "%s        21 Mon Nov 24 16:00:00  alice@example.org\n"
-	    "                                         2h old, next try in 26m40s (Mon Nov 24 "
+	    "                      2h old, next try in 26m40s (Mon Nov 24 "
 	    "18:26:40)\n"
 	    "        (451 4.7.1 greylisted, try later)\n"
 	    "                                         bob@example.net\n"
