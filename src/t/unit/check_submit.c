@@ -295,7 +295,7 @@ END_TEST
 
 START_TEST(with_t_and_arguments_both_count_and_duplicates_once)
 {
-	char *argv[] = {(char[]){"x@x, bob"}, (char[]){""}, (char[]){"x@x"}, NULL};
+	char *argv[] = {(char[]){"x@x, bob"}, (char[]){""}, (char[]){"x@X"}, NULL};
 
 	ts.o.from_headers = true;
 	ts.o.recipients = argv;
