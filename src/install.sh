@@ -357,6 +357,7 @@ say_what_is_left() {
 	say_how_to_run
 }
 
+# Beside /usr/sbin/sendmail there is /usr/lib/sendmail, the older place, where some programs look first.
 case $1 in
 install)
 	refuse_strangers "$program" "$front" "$ctl"
@@ -367,6 +368,7 @@ install)
 	place "$CTL" "$ctl" 755
 	link_names "$SBINDIR" sortie-sendmail sendmail send-mail hoststat purgestat
 	link_names "$BINDIR" "$front" mailq newaliases
+	[ "$SBINDIR" != /usr/sbin ] || { must mkdir -p "$DESTDIR/usr/lib" && link_names /usr/lib "$front" sendmail; }
 	tell_mailwrapper
 	make_directories
 	write_configuration
@@ -376,6 +378,7 @@ install)
 uninstall)
 	unlink_names "$SBINDIR" sendmail send-mail hoststat purgestat
 	unlink_names "$BINDIR" mailq newaliases
+	[ "$SBINDIR" != /usr/sbin ] || unlink_names /usr/lib sendmail
 	untell_mailwrapper
 	each_text uninstall_text
 	rmdir "$DESTDIR$DATADIR" 2> /dev/null

@@ -59,6 +59,13 @@ is sendmail_is_the_front cmp -s "$dir/package/opt/sbin/sendmail" "$build/sendmai
 is package_is_removed run uninstall
 is package_leaves_the_configuration_alone [ "$(below "$dir/package/opt")" = './etc/sortie.conf ' ]
 
+PREFIX=/usr
+is package_for_usr_is_installed run install
+is older_place_of_sendmail_leads_here [ "$(readlink "$dir/package/usr/lib/sendmail")" = /usr/sbin/sortie-sendmail ]
+is package_for_usr_is_removed run uninstall
+is older_place_of_sendmail_is_empty [ ! -L "$dir/package/usr/lib/sendmail" ]
+PREFIX=/opt
+
 # Somebody else's program or folder of that name: nothing is done at all.
 for what in sortie sortie-sendmail sortiectl; do
 	for kind in file folder; do
