@@ -17,7 +17,7 @@ call reportbug alice reportbug << 'END'
 python3 - << 'PY'
 from reportbug import submit, utils
 submit.send_report('Package: sortie\nVersion: 1\n\nIt b\u00fcgs.\n.\nend\n', [], '', 'Alice Liddell <alice@sys.example.org>',
-    'submit@bugs.debian.org', [], ['bob@example.net'], [], 'sortie', charset='utf-8', rtype='debbugs', mta='/usr/sbin/sendmail')
+    'submit@bugs.debian.org', '', 'bob@example.net', [], 'sortie', charset='utf-8', rtype='debbugs', mta='/usr/sbin/sendmail', smtphost='')
 PY
 END
 
@@ -141,7 +141,7 @@ printf 'text\n.\nmore\n' | bsd-mailx -s 'a subject' -c carol@example.com -b dave
 END
 
 call bsd_mailx_from alice bsd-mailx << 'END'
-printf 'text\n' | bsd-mailx -s from -a 'From: Monitor <monitor@example.org>' bob@example.net -- -f monitor@example.org
+printf 'text\n' | bsd-mailx -s from -a 'From: Monitor <monitor@example.org>' -r monitor@example.org bob@example.net
 END
 
 # As Nagios' command notify-host-by-email.

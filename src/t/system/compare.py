@@ -2,14 +2,18 @@
 """compare.py OURS THEIRS DIFFERENCES: two folders of side.sh, call by call: how each ended, what it printed, who got
 what from whom, and every byte of it.
 
-Received, Message-ID and Date are compared in that both have as many. The boundaries, dates and process numbers that
-programs make up are made alike (MADE_UP). DIFFERENCES has what may differ, each with its reason; one that is
+Received, Message-ID and Date are compared in that both have as many; of what MAIL and RCPT say besides, what the caller
+has asked for. The boundaries and dates that programs make up are made alike (MADE_UP). DIFFERENCES has what may differ, each with its reason; one that is
 there no longer is a failure, too."""
 import collections
 import os
 import re
 import sys
 
+# Fields that both write where they are missing, each in its place.
+ADDED = ('received', 'message-id', 'date', 'from')
+
+# What programs make up themselves.
 MADE_UP = (
     (rb'--[-=_A-Za-z0-9.+/]{8,}(?=(--)?\r\n)', b'--BOUNDARY'),
     (rb'boundary="[^"]*"', b'boundary="BOUNDARY"'),
@@ -39,9 +43,11 @@ class Message:
     def __init__(self, stem):
         envelope = read(stem + '.envelope').decode().split('\n')
         self.sender, self.recipients = envelope[0], envelope[1:-1]
-        head, _, body = read(stem + '.message').partition(b'\r\n\r\n')
+        head, _, body = (b'\r\n' + read(stem + '.message')).partition(b'\r\n\r\n')
+        head = head.removeprefix(b'\r\n').removesuffix(b'\r\n')
         self.body = made_up(body)
         self.fields = [f.partition(b':') for f in re.split(rb'\r\n(?![ \t])', head)]
+        self.parameters = sorted(set(re.findall(r'(?:NOTIFY|RET|ENVID)=\S+', read(stem + '.parameters').decode())))
         self.fields = [(n.decode('utf-8', 'replace'), made_up(v)) for n, _, v in self.fields]
 
     def key(self):
@@ -68,12 +74,13 @@ def fields_differ(ours, theirs):
 
 
 def message_differs(ours, theirs):
-    for aspect in 'sender', 'recipients', 'body':
+    for aspect in 'sender', 'recipients', 'parameters', 'body':
         if getattr(ours, aspect) != getattr(theirs, aspect):
             yield aspect, getattr(ours, aspect), getattr(theirs, aspect)
     yield from fields_differ(ours, theirs)
-    if (order := [n for n, _ in theirs.fields if ours.named(n)]) != [n for n, _ in ours.fields if theirs.named(n)]:
-        yield 'order', [n for n, _ in ours.fields], order
+    a, b = ([n for n, _ in m.fields if n.lower() not in ADDED and o.named(n)] for m, o in ((ours, theirs), (theirs, ours)))
+    if a != b:
+        yield 'order', a, b
 
 
 def call_differs(ours, theirs):

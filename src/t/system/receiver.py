@@ -11,7 +11,7 @@ import socketserver
 import sys
 import threading
 
-OFFERS = ('receiver.example.net', 'PIPELINING', 'SIZE 0', 'ENHANCEDSTATUSCODES', '8BITMIME', 'DSN')
+OFFERS = ('receiver.example.net', 'PIPELINING', 'SIZE 0', 'ENHANCEDSTATUSCODES', '8BITMIME', 'SMTPUTF8', 'DSN')
 folder = sys.argv[2]
 numbers = itertools.count(1)
 naming = threading.Lock()
