@@ -140,7 +140,8 @@ take_recipient(void *ctx, const char *mailbox)
 	if (!qualify(s, mailbox, ADDRESS_OK, full))
 		return false;
 	refuse_remote(s, full);
-	str_lowercase(strrchr(full, '@')); /* a domain in another case is the same recipient (RFC 5321 2.4) */
+	str_lowercase(
+	    strrchr(full, '@')); /* a domain in another case is the same recipient (RFC 5321 2.4) */
 	(void)envelope_add(&s->e, full);
 	if (s->e.nrcpts > RECIPIENTS_MAX) /* RFC 3463 3.6: x.5.3 */
 		refuse(s, EX_DATAERR, "more than %d recipients (5.5.3)", RECIPIENTS_MAX);
