@@ -16,9 +16,9 @@
 
 static const struct table_column columns[] = {
     {.head = "ID", .width = 20, .whole = true},
-    {.head = "SIZE", .width = 5, .right = true, .wide = 72},
-    {.head = "AGE", .width = 5, .right = true},
-    {.head = "NEXT TRY", .width = 8},
+    {.head = "SIZE", .width = 5, .right = true, .wide = 90},
+    {.head = "AGE", .width = 4, .right = true},
+    {.head = "NEXT", .width = 7},
     {.head = "SENDER", .width = 8, .share = 2, .wide = 60},
     {.head = "RECIPIENT", .width = 10, .share = 3},
     {.head = "REASON", .width = 10, .share = 5},

@@ -69,14 +69,14 @@ START_TEST(a_table_tells_who_waits_why_and_for_how_long)
 	testctl_fill(sp, &q);
 	ck_assert_int_eq(RUN(ctl_list, "list"), EX_OK);
 	ck_assert_msg(count_lines(t.out) == 4, "%s", t.out);
-	snprintf(expected, sizeof(expected), "\n%s    27B    60s  now       ", q.young);
+	snprintf(expected, sizeof(expected), "\n%s    27B   60s  now      ", q.young);
 	testctl_shows(&t, expected);
 	snprintf(
-	    expected, sizeof(expected), "\n%s    27B     2d  103m      alice@example.org", q.old);
+	    expected, sizeof(expected), "\n%s    27B    2d  103m     alice@example.org", q.old);
 	testctl_shows(&t, expected);
 	testctl_shows(&t, "dave@mx.two.example  451 4.7.1 later\n");
 	ck_assert_ptr_null(strstr(t.out, "carol"));
-	snprintf(expected, sizeof(expected), "\n%s    27B    60m  held      <>  ", q.held);
+	snprintf(expected, sizeof(expected), "\n%s    27B   60m  held     <>  ", q.held);
 	testctl_shows(&t, expected);
 }
 END_TEST
