@@ -432,6 +432,22 @@ START_TEST(a_full_pipe_does_not_block)
 }
 END_TEST
 
+START_TEST(a_call_to_look_anew_is_told_from_one_for_new_mail)
+{
+	int fd = spool_wake_open(sp);
+
+	for (int i = 0; i < 1500; i++)
+		spool_wake(sp);
+	ck_assert(!spool_wake_drain(fd));
+	spool_wake_anew(sp);
+	for (int i = 0; i < 1500; i++)
+		spool_wake(sp);
+	ck_assert(spool_wake_drain(fd));
+	ck_assert(!spool_wake_drain(fd));
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_file_in_place_of_the_fifo_is_left_alone)
 {
 	ck_assert_int_eq(unlink(spooldir_path("wake")), 0);
@@ -1494,6 +1510,7 @@ add_small_files(TCase *tc)
 	tcase_add_loop_test(tc, ballast_is_given_up_for_a_record, 0, 2);
 	tcase_add_test(tc, waking_reaches_a_reader);
 	tcase_add_test(tc, a_full_pipe_does_not_block);
+	tcase_add_test(tc, a_call_to_look_anew_is_told_from_one_for_new_mail);
 	tcase_add_test(tc, a_file_in_place_of_the_fifo_is_left_alone);
 	tcase_add_test(tc, a_wake_that_fails_is_logged);
 	tcase_add_test(tc, a_wake_that_comes_too_late_is_not);
