@@ -37,7 +37,7 @@ chown sortie /etc/sortie/auth'
 typed 'sortie -bv -v postmaster@example.com'
 typed 'cp /usr/share/sortie/sortie.cron /etc/cron.d/sortie'
 began=$(now)
-echo '@reboot printf "the nightly backup\n.\nfailed\n"' | crontab -
+printf '%s\n' '@reboot printf "the nightly backup\n.\nfailed\n"' | crontab -
 cron -f &
 cron=$!
 wait_for 300 arrived || echo 'system: FAILED: no mail has arrived'
