@@ -260,6 +260,22 @@ deliver(struct mbox *m, struct buf *said)
 	return outcome;
 }
 
+/*
+ * Made only where there is none: in a folder that everybody may write to Linux opens nobody else's file
+ * for whom would make it (fs.protected_regular), and whose it is is what we want to know.
+ */
+static int
+open_mbox(int folder, const char *name)
+{
+	const int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = openat(folder, name, flags);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = openat(folder, name, flags | O_CREAT | O_EXCL, 0600);
+	return fd >= 0 || errno != EEXIST ? fd : openat(folder, name, flags);
+}
+
 enum local_outcome
 local_mbox(const struct local_job *job, struct buf *said)
 {
@@ -270,8 +286,7 @@ local_mbox(const struct local_job *job, struct buf *said)
 	if (m.folder < 0)
 		return local_trouble(said, job->options->spool);
 	snprintf(m.lock, sizeof(m.lock), "%s.lock", name);
-	m.fd = openat(m.folder, name,
-	    O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	m.fd = open_mbox(m.folder, name);
 	if (m.fd < 0)
 		return local_trouble(said, "opening the mbox");
 	if ((why = not_his(&m)) != NULL) {

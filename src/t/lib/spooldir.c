@@ -121,7 +121,9 @@ spooldir_first(const char *dir)
 void
 spooldir_write(const char *name, const char *text)
 {
-	FILE *f = fopen(spooldir_path(name), "w");
+	const char *path = spooldir_path(name);
+	/* one that is there may be a user's, in a folder of everybody's (fs.protected_regular) */
+	FILE *f = truncate(path, 0) == 0 ? fopen(path, "r+") : fopen(path, "w");
 
 	if (f == NULL || fputs(text, f) == EOF || fclose(f) == EOF)
 		give_up(name);
