@@ -55,7 +55,10 @@ SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 # The operators' program: its commands, and what they share.
 CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_select.c src/ctl/ctl_list.c \
-	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_act.c src/ctl/ctl_action.c
+	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_act.c src/ctl/ctl_action.c \
+	src/ctl/ctl_import.c src/ctl/import_out.c src/ctl/import_queue.c src/ctl/import_folder.c src/ctl/import_dma.c \
+	src/ctl/import_nullmailer.c src/ctl/import_msmtp.c src/ctl/import_msmtpq.c src/ctl/import_ssmtp.c \
+	src/ctl/import_citadel.c
 NET = src/net/reactor.c src/net/wheel.c src/net/conn.c src/net/tickets.c
 BASE = src/base/sys.c src/base/alloc.c src/base/buf.c src/base/spares.c src/base/map.c src/base/log.c \
 	src/base/str.c src/base/clock.c src/base/verdict.c src/base/packet.c src/base/descriptors.c \
@@ -86,7 +89,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_session.c \
 	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_auth_helper.c \
 	src/t/unit/check_backoff.c \
-	src/t/unit/check_mailq.c src/t/unit/check_ctl.c src/t/unit/check_ctl_queue.c src/t/unit/check_ctl_act.c src/t/unit/check_packet.c src/t/unit/check_helper.c \
+	src/t/unit/check_mailq.c src/t/unit/check_ctl.c src/t/unit/check_ctl_queue.c src/t/unit/check_import.c src/t/unit/check_ctl_act.c src/t/unit/check_packet.c src/t/unit/check_helper.c \
 	src/t/unit/check_local.c src/t/unit/check_forward.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c \
 	src/t/fault/check_fault_program.c src/t/fault/check_fault_disk.c
@@ -136,7 +139,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_smtp.c src/t/whole/whole_aliases.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
-	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_local.c \
+	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_local.c src/t/whole/whole_import.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PRIVILEGE src/t/privilege/check_privilege.c src/t/privilege/users.c \
 	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c src/t/privilege/mailboxes.c \

@@ -273,7 +273,7 @@ begin_draft(struct submission *s)
 		return refuse(s, errno == EACCES || errno == EROFS ? EX_CANTCREAT : EX_TEMPFAIL,
 		    "making a file in %s: %s%s", spool_path(s->sp), strerror(errno),
 		    full_status(errno));
-	(void)str_copy(s->e.id, sizeof(s->e.id), s->draft.id);
+	(void)str_copy(s->e.id, sizeof(s->e.id), s->o->id != NULL ? s->o->id : s->draft.id);
 	(void)str_copy(s->e.msgid, sizeof(s->e.msgid), s->draft.id);
 	submit_body_init(&s->body, s->draft.fd, s->o->max_size);
 	return true;
@@ -289,12 +289,14 @@ add_received(struct submission *s)
 	const char *rcpt = s->e.nrcpts == 1 ? s->e.rcpts[0].address : "";
 	char date[64];
 
+	if (s->o->submitted_once)
+		return;
 	if (s->o->from != NULL)
 		buf_addf(&s->header, "Received: from %s\r\n\tby %s (sortie) with %s\r\n\tid %s",
-		    s->o->from, s->host, s->o->with, s->draft.id);
+		    s->o->from, s->host, s->o->with, s->e.id);
 	else
 		buf_addf(&s->header, "Received: by %s (sortie, from userid %lld)\r\n\tid %s",
-		    s->host, s->o->uid, s->draft.id);
+		    s->host, s->o->uid, s->e.id);
 	if (rcpt[0] != '\0' && strlen(rcpt) <= FOR_MAX)
 		buf_addf(&s->header, "\r\n\tfor <%s>", rcpt);
 	buf_addf(&s->header, "; %s\r\n", clock_rfc5322(s->now, date, sizeof(date)));
@@ -362,7 +364,7 @@ add_missing(struct submission *s)
 	if (!s->facts.from)
 		add_from(s);
 	if (!s->facts.message_id)
-		buf_addf(&s->header, "Message-ID: <%s@%s>\r\n", s->draft.id, s->host);
+		buf_addf(&s->header, "Message-ID: <%s@%s>\r\n", s->e.id, s->host);
 }
 
 /* What is kept of the header, with addresses that others can answer to. */
@@ -521,7 +523,7 @@ commit(struct submission *s)
 		    s->draft.id, s->e.uid, s->e.sender);
 		return true;
 	}
-	if (draft_commit(s->sp, &s->draft, &s->e, NULL) == -1)
+	if (draft_commit(s->sp, &s->draft, &s->e, s->o->id) == -1)
 		return refuse_system(s, "queueing the message", errno);
 	log_info("%s: uid=%lld, from=<%s>, size=%llu, nrcpt=%zu", s->draft.id, s->e.uid,
 	    s->e.sender, (unsigned long long)s->e.size, s->e.nrcpts);
@@ -541,7 +543,7 @@ submit(struct spool *sp, const struct submit_options *o, char id[ENVELOPE_ID_MAX
 	s->whysize = whysize;
 	s->host = o->hostname != NULL ? o->hostname : "localhost";
 	s->domain = o->domain != NULL ? o->domain : s->host;
-	s->now = clock_wall_s();
+	s->now = o->submitted != 0 ? o->submitted : clock_wall_s();
 	if (o->config != NULL)
 		s->aliases = aliases_new(o->config, o->hostname);
 	envelope_init(&s->e);

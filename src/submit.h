@@ -36,6 +36,10 @@ struct submit_options {
 	submit_read_fn *read; /* reads instead, if not NULL */
 	void *read_ctx;
 	const char *from, *with; /* Received's words for one that came by SMTP; NULL: it did not */
+	/* What another program had queued (ctl/import.h): */
+	const char *id; /* the name it gets, which is not queued; NULL: a new one */
+	int64_t submitted; /* when that was, seconds since 1970; 0: now */
+	bool submitted_once; /* it has its Received line already */
 };
 
 /*

@@ -37,6 +37,14 @@ static const struct ctl_command commands[] = {
     {"shape", ctl_shape, CTL_SPOOL, "[--sender] [--json]",
 	"how long mail has waited for which site, in minutes",
 	"  --sender             from which site\n"},
+    {"import", ctl_import, CTL_NOTHING,
+	"PROGRAM [--write] [FILE] | PROGRAM --queue [--remove] [-n] [FOLDER]",
+	"what another program was told, or has queued",
+	"  PROGRAM              dma, nullmailer, msmtp, ssmtp: its configuration becomes one of ours\n"
+	"  --write              is written, if there is none yet, instead of printed\n"
+	"  --queue              dma, nullmailer, msmtpq, citadel: its mail is taken over\n"
+	"  --remove             and removed there; without it, it stays, and is not taken twice\n"
+	"  -n, --dry-run        only lists what is meant\n"},
 };
 
 enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -14,7 +14,7 @@ typedef Suite *suite_fn(void);
 extern suite_fn *const suites[]; /* ends with NULL */
 
 suite_fn suite_address, suite_aliases, suite_alloc, suite_auth, suite_auth_helper, suite_backoff, suite_body,
-    suite_bounce, suite_buf, suite_clock, suite_command, suite_config, suite_ctl, suite_ctl_act, suite_ctl_queue, suite_config_tls, suite_conn,
+    suite_bounce, suite_buf, suite_clock, suite_command, suite_config, suite_ctl, suite_ctl_act, suite_ctl_queue, suite_import, suite_config_tls, suite_conn,
     suite_dial, suite_dns, suite_dns_msg, suite_draft, suite_durable, suite_ehlo, suite_envelope,
     suite_helper, suite_list, suite_local, suite_forward, suite_log, suite_mailq, suite_map, suite_masquerade, suite_network,
     suite_options, suite_packet, suite_queue, suite_reactor, suite_reply, suite_resolvconf,
