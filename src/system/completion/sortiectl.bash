@@ -28,19 +28,22 @@ _sortiectl() {
 		[[ $command != shape ]] && return ;;
 	esac
 	case $command in
-	'') words='list show cat retry hold release remove bounce shape help -C --help --version' ;;
-	help) words='list show cat retry hold release remove bounce shape' ;;
+	'') words='list show cat retry hold release remove bounce shape import help -C --help --version' ;;
+	help) words='list show cat retry hold release remove bounce shape import' ;;
 	list) words="--json $selection" ;;
 	cat) words=--raw ;;
 	retry | hold | release | remove | bounce) words="-n --dry-run $selection" ;;
 	shape) words='--sender --json' ;;
+	import)
+		words='dma nullmailer msmtp ssmtp msmtpq citadel --write --queue --remove -n --dry-run'
+		[[ $prev != import ]] && COMPREPLY=($(compgen -f -- "$cur")) ;;
 	esac
 	case $command,$cur in
 	,* | *,-*) ;;
 	list,* | show,* | cat,* | retry,* | hold,* | release,* | remove,* | bounce,*)
 		words="$words $(_sortiectl_ids "${config[@]}")" ;;
 	esac
-	COMPREPLY=($(compgen -W "$words" -- "$cur"))
+	COMPREPLY+=($(compgen -W "$words" -- "$cur"))
 }
 
 complete -F _sortiectl sortiectl
