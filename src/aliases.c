@@ -399,38 +399,43 @@ aliases_expand(
 	return x.rc;
 }
 
-/* The first address among an alias' own targets. */
+/* The first address or name among an alias' targets. */
 static bool
-first_target(const struct alias *alias, char mailbox[ADDRESS_MAX + 1])
+first_target(const struct alias *alias, struct aliases_target *target)
 {
 	struct aliases_text t = {
 	    .at = alias->value, .end = alias->value + alias->n, .line = alias->line};
-	struct aliases_target target;
 
-	while (aliases_next(&t, &target))
-		if (target.kind == ALIASES_ADDRESS)
-			return str_copy(mailbox, ADDRESS_MAX + 1, target.text);
+	while (aliases_next(&t, target))
+		if (target->kind == ALIASES_ADDRESS || target->kind == ALIASES_AS_IT_IS)
+			return true;
 	return false;
 }
 
 bool
 aliases_first(struct aliases *a, const char *mailbox, char first[ADDRESS_MAX + 1])
 {
+	const struct alias *begin = NULL, *before = NULL, *alias;
+	struct aliases_target target = {.kind = ALIASES_ADDRESS};
 	char why[ALIASES_WHY_MAX];
-	const struct alias *alias;
 
 	if (!is_ours(a, mailbox) || !str_copy(first, ADDRESS_MAX + 1, mailbox) ||
 	    (!a->loaded && aliases_load(a, log_bad_entry, a, why, sizeof(why)) != EX_OK))
 		return false;
 	for (int depth = 0; depth < ALIASES_DEPTH_MAX; depth++) {
 		mailbox = first;
-		alias = find_alias(a, &mailbox);
-		if (alias == NULL)
-			return !is_ours(a, mailbox) && str_copy(first, ADDRESS_MAX + 1, mailbox);
-		if (!first_target(alias, first))
+		alias = target.kind == ALIASES_ADDRESS && is_ours(a, first)
+			    ? find_alias(a, &mailbox)
+			    : NULL;
+		if (mailbox != first)
+			(void)str_copy(first, ADDRESS_MAX + 1, mailbox);
+		if (alias == NULL || alias == before)
+			return before != NULL && (alias == NULL || alias != begin);
+		begin = begin == NULL ? alias : begin;
+		before = alias;
+		if (!first_target(alias, &target))
 			return false;
-		if (!is_ours(a, first))
-			return true;
+		(void)str_copy(first, ADDRESS_MAX + 1, target.text);
 	}
 	return false;
 }

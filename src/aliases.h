@@ -46,8 +46,8 @@ typedef bool aliases_fn(void *ctx, const char *mailbox);
 int aliases_expand(
     struct aliases *a, const char *mailbox, aliases_fn *fn, void *ctx, char *why, size_t whysize);
 /*
- * The one address elsewhere that mail for a name of this machine leads to first, for reports; false: it stays
- * here, or is not of this machine, or the file cannot be read.
+ * The one address that mail for a name of this machine leads to first, for reports; false: it has no alias, is
+ * not of this machine, or the file cannot be read.
  */
 bool aliases_first(struct aliases *a, const char *mailbox, char first[ADDRESS_MAX + 1]);
 /* Whether some address so far has come to nobody, by /dev/null. */

@@ -233,11 +233,11 @@ login_address(struct submission *s)
 static void
 set_bounceto(struct submission *s)
 {
-	char first[ADDRESS_MAX + 1];
+	char first[ADDRESS_MAX + 1], full[2 * ADDRESS_MAX];
 
 	if (s->e.sender != NULL && s->e.sender[0] != '\0' && s->aliases != NULL &&
-	    aliases_first(s->aliases, s->e.sender, first))
-		s->e.bounceto = xstrdup(first);
+	    aliases_first(s->aliases, s->e.sender, first) && qualify(s, first, ADDRESS_OK, full))
+		s->e.bounceto = xstrdup(full);
 }
 
 static bool

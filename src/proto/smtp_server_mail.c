@@ -47,8 +47,7 @@ static void
 take_mailbox(void *ctx, const char *mailbox, enum address_error e)
 {
 	struct path *path = ctx;
-	bool complete =
-	    e != ADDRESS_OK || path->domain == NULL || address_domain(mailbox) != NULL;
+	bool complete = e != ADDRESS_OK || path->domain == NULL || address_domain(mailbox) != NULL;
 
 	snprintf(path->full, sizeof(path->full), "%s%s%s", mailbox, complete ? "" : "@",
 	    complete ? "" : path->domain);

@@ -291,6 +291,36 @@ START_TEST(nobody)
 }
 END_TEST
 
+static const char *
+leads_to(const char *text, const char *mailbox)
+{
+	static char first[ADDRESS_MAX + 1];
+
+	use(text);
+	return aliases_first(t.a, mailbox, first) ? first : "nowhere";
+}
+
+START_TEST(where_reports_go)
+{
+	ck_assert_str_eq(leads_to("root: b@x.example, c\n", "root@localhost"), "b@x.example");
+	ck_assert_str_eq(leads_to("root: |x, bob\nbob: /x, b@x.example\n", "root"), "b@x.example");
+	ck_assert_str_eq(leads_to("root: bob\n", "root"), "bob");
+	ck_assert_str_eq(leads_to("root: \\bob\nbob: b@x.example\n", "root"), "bob");
+	ck_assert_str_eq(leads_to("root: bob\nbob: bob, c@x.example\n", "root"), "bob");
+	ck_assert_str_eq(leads_to("root: root, b@x.example\n", "root"), "nowhere");
+	ck_assert_str_eq(leads_to("root: bob\nbob: root\n", "root"), "nowhere");
+	ck_assert_str_eq(leads_to("root: |x\n", "root"), "nowhere");
+	ck_assert_str_eq(leads_to("bob: b@x.example\n", "root"), "nowhere");
+	ck_assert_str_eq(leads_to("bob: b@x.example\n", "bob@example.net"), "nowhere");
+	ck_assert_str_eq(leads_to("*: b@x.example\n", "root"), "b@x.example");
+	ck_assert_str_eq(leads_to("root: b@x.example\n", "postmaster"), "b@x.example");
+	unlink(t.path);
+	aliases_free(&t.a);
+	t.a = aliases_new(&t.c, NULL);
+	ck_assert(!aliases_first(t.a, "root", t.why));
+}
+END_TEST
+
 /* --- what there is not -------------------------------------------------------------------- */
 
 START_TEST(no_file)
@@ -629,6 +659,7 @@ suite_aliases(void)
 	tcase_add_test(c, postmaster_is_always_there);
 	tcase_add_test(c, lists);
 	tcase_add_test(c, nobody);
+	tcase_add_test(c, where_reports_go);
 	tcase_add_test(c, no_file);
 	tcase_add_test(c, commands_and_files_are_refused);
 	tcase_add_test(c, what_is_no_target);
