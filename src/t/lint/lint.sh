@@ -1,5 +1,5 @@
 #!/bin/sh
-# lint.sh [check...]: layers, banned functions, attacks without a test, manuals, the reading order, scripts and units, headers that
+# lint.sh [check...]: layers, banned functions, attacks and features without a test, manuals, the reading order, scripts and units, headers that
 # compile alone, gcc's analyzer, clang-tidy. Runs all of them, or those named; every one looks at all of the source and says what it found.
 cd "$(dirname "$0")/../../.." || exit 1
 here=src/t/lint
@@ -30,6 +30,10 @@ attacks() { # every attack in t/ATTACKS has tests
 	sh $here/attacks.sh
 }
 
+peers() { # every feature in t/PEERS has tests, or a reason
+	sh $here/peers.sh
+}
+
 manuals() { # nothing left out, and clean mdoc where mandoc is there to say so
 	sh src/t/manual/tables.sh || return 1
 	command -v mandoc > /dev/null || return 0
@@ -58,7 +62,7 @@ tidy() {
 }
 
 bad=0
-for check in ${*:-layers banned attacks manuals reading scripts headers analyzer tidy}; do
+for check in ${*:-layers banned attacks peers manuals reading scripts headers analyzer tidy}; do
 	if $check; then
 		echo "lint: $check: ok"
 	else
