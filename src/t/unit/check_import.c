@@ -153,7 +153,7 @@ START_TEST(dma_with_a_provider)
 
 	file("mailname", "host.example.org\n");
 	file("auth.conf",
-	    "# who\nother|else.example:1\nme@example.net|smart.example.net:a b\"c\\d#e:f\n");
+	    "# who\nother|else.example:xyzzy\nme@example.net|smart.example.net:a b\"c\\d#e:f\n");
 	snprintf(text, sizeof(text),
 	    "# comment\nSMARTHOST smart.example.net # behind\nPORT 587\nAUTHPATH %s\n"
 	    "SECURETRANSFER\nSTARTTLS\nMAILNAME %s\nMASQUERADE example.org\nNULLCLIENT\n",
@@ -163,7 +163,7 @@ START_TEST(dma_with_a_provider)
 	line("relay submission://me@example.net@smart.example.net");
 	line("hostname host.example.org");
 	logs_in("smart.example.net", "me@example.net", "a b\"c\\d#e:f");
-	logs_in("else.example", "other", "1");
+	logs_in("else.example", "other", "xyzzy");
 	says("dma took any certificate there");
 	says("NULLCLIENT: mail for users");
 	has("masquerade-domain example.org");
@@ -306,15 +306,16 @@ START_TEST(msmtp_with_accounts_that_inherit)
 {
 	file("msmtprc",
 	    "defaults\nport 587\ntls on\nauth on\n"
-	    "account a\nhost a.example\nfrom me@a.example\nuser me\npassword \" b\\\"c \"\n"
+	    "account a\nhost a.example\nport 588\nfrom me@a.example\nuser me\npassword \" b\\\"c "
+	    "\"\n"
 	    "account b : a\nfrom *@b.example\nuser you\npassword hers\n"
 	    "account c\nhost c.example\nfrom %U@c.example\ntls_starttls off\nport 465\nauth off\n"
 	    "account default : a\n");
 	import("msmtp", "msmtprc");
-	line("relay submission://me@a.example from me@a.example");
-	line("relay submission://you@a.example from *@b.example");
+	line("relay submission://me@a.example:588 from me@a.example");
+	line("relay submission://you@a.example:588 from *@b.example"); /* not the defaults' 587 */
 	line("relay smtps://c.example from *@c.example");
-	line("relay submission://me@a.example");
+	line("relay submission://me@a.example:588");
 	ck_assert_uint_eq(conf.relays.n, 4);
 	ck_assert_ptr_null(conf.relays.v[3].pattern); /* the one for all others comes last */
 	logs_in("a.example", "me", " b\\\"c ");
