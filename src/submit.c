@@ -135,13 +135,15 @@ static bool
 take_recipient(void *ctx, const char *mailbox)
 {
 	struct submission *s = ctx;
-	char full[2 * ADDRESS_MAX];
+	char full[2 * ADDRESS_MAX], *domain;
 
 	if (!qualify(s, mailbox, ADDRESS_OK, full))
 		return false;
 	refuse_remote(s, full);
-	str_lowercase(
-	    strrchr(full, '@')); /* a domain in another case is the same recipient (RFC 5321 2.4) */
+	domain = strrchr(full, '@') + 1;
+	if (domain[0] !=
+	    '[') /* a literal goes out as it was written: [IPv6:...] (RFC 5321 4.1.3) */
+		str_lowercase(domain); /* in another case it is the same recipient (RFC 5321 2.4) */
 	(void)envelope_add(&s->e, full);
 	if (s->e.nrcpts > RECIPIENTS_MAX) /* RFC 3463 3.6: x.5.3 */
 		refuse(s, EX_DATAERR, "more than %d recipients (5.5.3)", RECIPIENTS_MAX);

@@ -28,18 +28,12 @@ _sortiectl() {
 		[[ $command != shape ]] && return ;;
 	esac
 	case $command in
-	'') words='list show cat retry hold release remove bounce shape import check help -C --help --version' ;;
-	help) words='list show cat retry hold release remove bounce shape import check' ;;
+	'') words='list show cat retry hold release remove bounce shape import help -C --help --version' ;;
+	help) words='list show cat retry hold release remove bounce shape import' ;;
 	list) words="--json $selection" ;;
 	cat) words=--raw ;;
 	retry | hold | release | remove | bounce) words="-n --dry-run $selection" ;;
 	shape) words='--sender --json' ;;
-	check)
-		words='-n --no-network --json --program'
-		[[ $prev == --program ]] && words= COMPREPLY=($(compgen -f -- "$cur")) ;;
-	check)
-		[[ $prev = --program ]] && COMPREPLY=($(compgen -f -- "$cur")) && return
-		words='-n --no-network --json --program' ;;
 	import)
 		words='dma nullmailer msmtp ssmtp msmtpq citadel --write --queue --remove -n --dry-run'
 		[[ $prev != import ]] && COMPREPLY=($(compgen -f -- "$cur")) ;;
