@@ -172,6 +172,23 @@ call mailq alice << 'END'
 mailq
 END
 
+# What waits, for whom and why, as scripts look for it; then a run by hand.
+call deferred root << 'END'
+printf 'From: alice@example.org\nSubject: x\n\ntext\n' | sendmail -f alice@example.org later@example.net
+n=0
+until mailq | grep -q 'come again' || [ $n -gt 100 ]; do sleep 0.1; n=$((n + 1)); done
+mailq > /tmp/waits
+grep -o 'alice@example.org' /tmp/waits
+grep -o 'later@example.net' /tmp/waits
+grep -o '451 4.7.1 come again' /tmp/waits
+grep -c '^[0-9A-Za-z]' /tmp/waits
+sed -n '$s/ [0-9]* Kbytes / N Kbytes /p' /tmp/waits
+sendmail -q
+n=0
+until ls /mail/*.message > /dev/null 2>&1 || [ $n -gt 20 ]; do sleep 0.1; n=$((n + 1)); done
+ls /mail/*.message > /dev/null 2>&1 || { echo 'it waits for its time' >&2 && sendmail -qRlater; }
+END
+
 call newaliases root << 'END'
 newaliases
 END

@@ -94,6 +94,8 @@ def call_differs(ours, theirs):
     a, b = messages(ours), messages(theirs)
     if len(a) != len(b):
         yield 'messages', [(m.sender, m.recipients) for m in a], [(m.sender, m.recipients) for m in b]
+    elif not a:
+        yield 'nothing', 'nothing has arrived', 'nothing either'
     else:
         for pair in zip(a, b):
             yield from message_differs(*pair)

@@ -3,7 +3,8 @@
 
 A message is FOLDER/N.message, without the dots that SMTP adds; FOLDER/N.envelope has its sender, a line, and
 its recipients, sorted, a line each; FOLDER/N.parameters what else MAIL and RCPT said. It offers what a
-large server does, checks nothing, and is ready when FOLDER/ready is there."""
+large server does, checks nothing, asks those called later@... to come again, once, and is ready when FOLDER/ready is
+there."""
 import itertools
 import os
 import re
@@ -15,6 +16,7 @@ OFFERS = ('receiver.example.net', 'PIPELINING', 'SIZE 0', 'ENHANCEDSTATUSCODES',
 folder = sys.argv[2]
 numbers = itertools.count(1)
 naming = threading.Lock()
+been_here = set()
 
 
 class Session(socketserver.StreamRequestHandler):
@@ -30,6 +32,8 @@ class Session(socketserver.StreamRequestHandler):
                 for offer in OFFERS[:-1]:
                     self.say('250-' + offer)
                 self.say('250 ' + OFFERS[-1])
+            elif verb == b'DATA' and not self.recipients:
+                self.say('554 5.5.1 for whom?')
             elif verb == b'DATA':
                 self.say('354 go on')
                 self.keep(self.data())
@@ -38,6 +42,10 @@ class Session(socketserver.StreamRequestHandler):
                 self.say('221 2.0.0 bye')
                 return
             else:
+                if verb == b'RCPT' and b'<later@' in line and line not in been_here:
+                    been_here.add(line)
+                    self.say('451 4.7.1 come again')
+                    continue
                 if verb in (b'MAIL', b'RCPT'):
                     self.address(verb, line)
                 elif verb == b'RSET':
