@@ -4,7 +4,8 @@
 # BESIDE is another root, at /beside, for another machine on the same network.
 set -e
 out=$2 source=$3 build=$4
-work=$(mktemp -d)
+work=${out%/*}/memory # empty for all but us
+mkdir -p "$work"
 mount -t tmpfs -o mode=755 tmpfs "$work"
 
 show() { # root name place
