@@ -148,6 +148,28 @@ is_there(const char *path)
 	return lstat(path, &st) == 0 || errno != ENOENT;
 }
 
+/* As make install leaves it: a file of comments, in which nobody has written anything yet. */
+static bool
+says_nothing(const char *path)
+{
+	char text[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text));
+	bool comment = false;
+
+	if (fd != -1)
+		close(fd);
+	for (ssize_t i = 0; i < n; i++) {
+		if (text[i] == '\n')
+			comment = false;
+		else if (text[i] == '#')
+			comment = true;
+		else if (!comment && strchr(" \t\r", text[i]) == NULL)
+			return false;
+	}
+	return n >= 0 && n < (ssize_t)sizeof(text);
+}
+
 /*
  * sortie.conf is its writer's: local delivery wants one that only root can change. The credentials are
  * the spool owner's, who reads them.
@@ -156,21 +178,23 @@ static int
 write_both(struct ctl *c, struct import_out *o, const struct places *p)
 {
 	const struct passwd *owner = privilege_caller() == 0 ? getpwnam(SORTIEUSER) : NULL;
-	bool secrets = buf_len(&o->auth) > 0;
+	bool secrets = buf_len(&o->auth) > 0, written = is_there(p->conf) && !says_nothing(p->conf);
 	int rc = EX_OK;
 
-	if (is_there(p->conf) || (secrets && is_there(p->auth)))
+	if (written || (secrets && is_there(p->auth)))
 		return ctl_fail(EX_CANTCREAT,
 		    "%s is there already, and nothing is written over it; without --write all of "
 		    "it "
 		    "is printed",
-		    is_there(p->conf) ? p->conf : p->auth);
+		    written ? p->conf : p->auth);
 	if (secrets && owner == NULL && privilege_caller() == 0 &&
 	    c->program.options.config == NULL)
 		return ctl_fail(
 		    EX_NOUSER, "there is no user %s yet for whom %s is", SORTIEUSER, p->auth);
 	if (secrets)
 		rc = write_file(p->auth, &o->auth, 0600, owner);
+	if (rc == EX_OK)
+		(void)unlink(p->conf); /* that says nothing, or is not there */
 	if (rc == EX_OK && (rc = write_file(p->conf, &o->conf, 0644, NULL)) != EX_OK && secrets)
 		unlink(p->auth);
 	if (rc == EX_OK)

@@ -500,6 +500,21 @@ START_TEST(written_once_and_never_over_a_file)
 }
 END_TEST
 
+START_TEST(what_an_installation_leaves_is_written_over)
+{
+	static const char *const kept[] = {"#\nport 25\n", "port 25 # \n", " x"};
+
+	file("dma.conf", "SMARTHOST s.example\n");
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		file("sortie.conf", kept[i]);
+		write_it(EX_CANTCREAT);
+	}
+	file("sortie.conf", "#relay a\t# b\n\n \t# c");
+	write_it(EX_OK);
+	write_it(EX_CANTCREAT);
+}
+END_TEST
+
 START_TEST(what_cannot_be_meant_is_refused)
 {
 	static const char *const bad[][3] = {{NULL}, {"exim"}, {"ssmtp", "--queue"},
@@ -539,6 +554,7 @@ suite_import(void)
 	tcase_add_test(tc, odd_values_become_comments);
 	tcase_add_test(tc, a_long_line_is_no_way_out);
 	tcase_add_test(tc, written_once_and_never_over_a_file);
+	tcase_add_test(tc, what_an_installation_leaves_is_written_over);
 	tcase_add_test(tc, what_cannot_be_meant_is_refused);
 	suite_add_tcase(s, tc);
 	return s;
