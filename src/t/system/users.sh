@@ -98,16 +98,31 @@ processes() {
 	kill "$(grep -l -a -e --deliver /proc/[0-9]*/cmdline 2> /dev/null | cut -d / -f 3 | head -n 1)" 2> /dev/null
 }
 
+# Bob reads with mailx what Alice and root sent him, and nobody else can.
+mailboxes() {
+	{ echo 'relay smtp://127.0.0.1:2525' && echo 'local mbox'; } > /etc/sortie/sortie.conf
+	printf 'root: bob\n' > /etc/aliases
+	by alice 'printf "Subject: from Alice\n\nFrom a wallflower\n" | sendmail bob'
+	by root 'printf "Subject: from root\n\ntext\n" | sendmail root'
+	sortie -q
+	ok "mail for users of this machine is delivered" settled
+	by bob 'echo x | bsd-mailx -f /var/mail/bob'
+	ok "Bob's mailx shows both" [ "$(grep -c -e 'from Alice' -e 'from root' /tmp/said)" = 2 ]
+	ok "his mailbox is his alone" [ "$(stat -c '%U %a' /var/mail/bob)" = 'bob 600' ]
+	ok "Alice may not read it" not by alice 'cat /var/mail/bob'
+	rm /etc/aliases
+}
+
 # --- on a terminal ---
 
 # The lines of a terminal of 80 columns into /out/NAME.80, and those that the command wrote into NAME.whole.
 typed() { # name command
 	rm -f /tmp/done
-	tmux -L system -f /dev/null new-session -d -x 80 -y 50 "sh -c '$2; echo > /tmp/done; sleep 60'" &&
+	tmux -L "$1" -f /dev/null new-session -d -x 80 -y 50 "sh -c '$2; echo > /tmp/done; sleep 60'" &&
 		wait_for 200 [ -f /tmp/done ] && sleep 0.3
-	tmux -L system capture-pane -p -S - > "/out/$1.80"
-	tmux -L system capture-pane -p -J -S - > "/out/$1.whole"
-	tmux -L system kill-server
+	tmux -L "$1" capture-pane -p -S - > "/out/$1.80"
+	tmux -L "$1" capture-pane -p -J -S - > "/out/$1.whole"
+	tmux -L "$1" kill-server
 	ok "$1 says something" [ -n "$(tr -d ' \n' < "/out/$1.80")" ]
 }
 
@@ -146,5 +161,6 @@ relay 2525
 queues
 silent_relay
 processes
+mailboxes
 terminal
 exit $bad
