@@ -370,8 +370,9 @@ dma_load(struct folder *f, const char *name, struct import_mail *m)
 		return errno == ENOENT ? EX_DATAERR : EX_TEMPFAIL;
 	}
 	m->fd = message.fd;
-	str_copy(m->files[0], sizeof(m->files[0]), other);
-	str_copy(m->files[1], sizeof(m->files[1]), name);
+	/* Whoever is killed between the two leaves a message that nobody sends, not half a mail. */
+	str_copy(m->files[0], sizeof(m->files[0]), name);
+	str_copy(m->files[1], sizeof(m->files[1]), other);
 	return EX_OK;
 }
 
