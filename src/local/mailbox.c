@@ -72,8 +72,9 @@ copy_line(struct copy *c, const char *line, size_t n, bool starts)
 }
 
 /*
- * The lines of what has been read; returns how much was taken. What has no end yet waits for more,
- * but for a line longer than a block, whose parts go as they come; a CR at the end may be half of CRLF.
+ * The lines of what has been read; returns how much was taken. What has no end yet waits for more, or
+ * half of "From " would pass for no such line; but for a line longer than a block, whose parts go as they
+ * come. A CR at the end may be half of CRLF.
  */
 static size_t
 copy_lines(struct copy *c, const char *data, size_t n, bool *starts)
@@ -84,7 +85,7 @@ copy_lines(struct copy *c, const char *data, size_t n, bool *starts)
 		const char *end = memchr(data + done, '\n', n - done);
 		size_t len = end != NULL ? (size_t)(end + 1 - (data + done)) : n - done;
 
-		if (end == NULL && n < BLOCK)
+		if (end == NULL && n - done < BLOCK)
 			break;
 		if (end == NULL && data[done + len - 1] == '\r' && --len == 0)
 			break;

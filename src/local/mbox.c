@@ -161,6 +161,12 @@ lock_dot(struct mbox *m)
 	return -1;
 }
 
+static int
+sync_folder(const struct mbox *m)
+{
+	return fsync(m->folder) == 0 || errno == EINVAL || errno == EACCES ? 0 : -1;
+}
+
 /* What is to be undone should we not come to the end; durable before the first byte of it. */
 static int
 announce(const struct mbox *m)
@@ -174,7 +180,7 @@ announce(const struct mbox *m)
 	    text, sizeof(text), "%ld\nappend %lld %s", (long)getpid(), (long long)m->size, m->from);
 	if (write(m->dot, text, (size_t)n) != n || fsync(m->dot) != 0)
 		return -1;
-	return fsync(m->folder) == 0 || errno == EINVAL || errno == EACCES ? 0 : -1;
+	return sync_folder(m);
 }
 
 /* --- appending ---------------------------------------------------------------------------- */
@@ -242,6 +248,20 @@ append(struct mbox *m)
 	return -1;
 }
 
+/*
+ * A lock that a power cut brings back would have the message cut off again, which by then is recorded as
+ * delivered: so that it is gone must be durable first.
+ */
+static int
+unlock_dot(const struct mbox *m)
+{
+	if (m->dot < 0)
+		return 0;
+	if (unlinkat(m->folder, m->lock, 0) != 0 && errno != ENOENT)
+		return -1;
+	return sync_folder(m);
+}
+
 static enum local_outcome
 deliver(struct mbox *m, struct buf *said)
 {
@@ -255,8 +275,8 @@ deliver(struct mbox *m, struct buf *said)
 	m->size = lseek(m->fd, 0, SEEK_END);
 	if (m->size < 0 || append(m) != 0)
 		outcome = local_trouble(said, "writing to the mbox");
-	if (m->dot >= 0)
-		unlinkat(m->folder, m->lock, 0);
+	if (unlock_dot(m) != 0 && outcome == LOCAL_DONE)
+		outcome = local_trouble(said, "removing the mbox's dot lock");
 	return outcome;
 }
 

@@ -371,6 +371,26 @@ START_TEST(mbox_without_room)
 }
 END_TEST
 
+/* Where the message is read a block at a time, such a line may be in two of them. */
+START_TEST(from_line_across_blocks)
+{
+	enum { N = 65536 };
+	char *text = malloc(N + 100), *found;
+
+	for (size_t half = 1; half < 5; half++) {
+		memset(text, 'x', N);
+		snprintf(text + N - half - 2, 20, "\r\nFrom y\r\n");
+		spooldir_write("message", text);
+		hers("mail/alice", "", 0600);
+		ck_assert_int_eq(deliver(LOCAL_MBOX, "alice"), LOCAL_DONE);
+		found = strstr(spooldir_read("mail/alice"), "From y");
+		ck_assert_ptr_nonnull(found);
+		ck_assert_msg(found[-1] == '>', "%zu bytes of it in the first block", half);
+	}
+	free(text);
+}
+END_TEST
+
 static void
 dot_lock(const char *text, time_t age_s)
 {
@@ -728,6 +748,7 @@ suite_local(void)
 	tcase_add_test(t, mbox);
 	tcase_add_test(t, mbox_behind_others);
 	tcase_add_test(t, mbox_without_room);
+	tcase_add_test(t, from_line_across_blocks);
 	tcase_add_test(t, half_a_message_of_one_that_was_killed);
 	tcase_add_test(t, half_a_message_with_others_behind_it);
 	tcase_add_test(t, dot_lock_that_says_nothing);
