@@ -56,6 +56,7 @@ LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c
 # The operators' program: its commands, and what they share.
 CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_select.c src/ctl/ctl_list.c \
 	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_act.c src/ctl/ctl_action.c \
+	src/ctl/ctl_check.c src/ctl/ctl_check_install.c src/ctl/ctl_check_run.c src/ctl/ctl_check_network.c \
 	src/ctl/ctl_import.c src/ctl/import_out.c src/ctl/import_queue.c src/ctl/import_folder.c src/ctl/import_dma.c \
 	src/ctl/import_nullmailer.c src/ctl/import_msmtp.c src/ctl/import_msmtpq.c src/ctl/import_ssmtp.c \
 	src/ctl/import_citadel.c
@@ -120,7 +121,7 @@ HARDEN_LINK != sh src/t/lib/features.sh --harden-link "$(CC)" "$(CFLAGS) $(LDFLA
 LEAN = -fno-asynchronous-unwind-tables
 
 PATHS = -DSPOOLDIR='"$(SPOOLDIR)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DSORTIEUSER='"$(SORTIEUSER)"' \
-	-DPROGRAM='"$(SBINDIR)/sortie"'
+	-DPROGRAM='"$(SBINDIR)/sortie"' -DDATADIR='"$(DATADIR)"'
 COMPILE = $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) -Isrc -Isrc/t/lib $(FEATURES) $(CHECK_CFLAGS) \
 	$(PATHS) $(HARDEN) $(LEAN) $(CFLAGS) -MMD -MP -c
 
@@ -139,7 +140,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_smtp.c src/t/whole/whole_aliases.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
-	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_local.c src/t/whole/whole_import.c \
+	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_check.c src/t/whole/whole_local.c src/t/whole/whole_import.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PRIVILEGE src/t/privilege/check_privilege.c src/t/privilege/users.c \
 	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c src/t/privilege/mailboxes.c \

@@ -37,6 +37,11 @@ static const struct ctl_command commands[] = {
     {"shape", ctl_shape, CTL_SPOOL, "[--sender] [--json]",
 	"how long mail has waited for which site, in minutes",
 	"  --sender             from which site\n"},
+    {"check", ctl_check, CTL_NOTHING, "[-n] [--json] [--program FILE] [DOMAIN]",
+	"what is wrong with the installation, and what to type",
+	"  -n, --no-network     asks nobody\n"
+	"  --program FILE       this one, and the front beside it\n"
+	"  DOMAIN               its servers are tried; nothing is sent\n"},
     {"import", ctl_import, CTL_NOTHING,
 	"PROGRAM [--write] [FILE] | PROGRAM --queue [--remove] [-n] [FOLDER]",
 	"what another program was told, or has queued",

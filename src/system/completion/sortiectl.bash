@@ -28,12 +28,15 @@ _sortiectl() {
 		[[ $command != shape ]] && return ;;
 	esac
 	case $command in
-	'') words='list show cat retry hold release remove bounce shape import help -C --help --version' ;;
-	help) words='list show cat retry hold release remove bounce shape import' ;;
+	'') words='list show cat retry hold release remove bounce shape import check help -C --help --version' ;;
+	help) words='list show cat retry hold release remove bounce shape import check' ;;
 	list) words="--json $selection" ;;
 	cat) words=--raw ;;
 	retry | hold | release | remove | bounce) words="-n --dry-run $selection" ;;
 	shape) words='--sender --json' ;;
+	check)
+		[[ $prev = --program ]] && COMPREPLY=($(compgen -f -- "$cur")) && return
+		words='-n --no-network --json --program' ;;
 	import)
 		words='dma nullmailer msmtp ssmtp msmtpq citadel --write --queue --remove -n --dry-run'
 		[[ $prev != import ]] && COMPREPLY=($(compgen -f -- "$cur")) ;;

@@ -21,6 +21,7 @@ complete -c sortiectl -n __fish_use_subcommand -a release -d 'ends that, and mak
 complete -c sortiectl -n __fish_use_subcommand -a remove -d 'throws messages away; nobody is told'
 complete -c sortiectl -n __fish_use_subcommand -a bounce -d 'returns messages to their senders'
 complete -c sortiectl -n __fish_use_subcommand -a shape -d 'how long mail has waited for which site'
+complete -c sortiectl -n __fish_use_subcommand -a check -d 'what is wrong with the installation'
 complete -c sortiectl -n __fish_use_subcommand -a import -d 'what another program was told, or has queued'
 complete -c sortiectl -n __fish_use_subcommand -a help -d 'what a command does'
 
@@ -33,7 +34,7 @@ complete -c sortiectl -n "__fish_seen_subcommand_from $selecting" -l newer -x -d
 complete -c sortiectl -n "__fish_seen_subcommand_from $selecting" -l held -d held
 complete -c sortiectl -n "__fish_seen_subcommand_from $selecting" -l all -d 'every message'
 complete -c sortiectl -n "__fish_seen_subcommand_from $acting" -s n -l dry-run -d 'only list what is meant'
-complete -c sortiectl -n '__fish_seen_subcommand_from list shape' -l json -d 'an object a line'
+complete -c sortiectl -n '__fish_seen_subcommand_from list shape check' -l json -d 'an object a line'
 complete -c sortiectl -n '__fish_seen_subcommand_from cat' -l raw -d 'as it is sent, with CRLF'
 complete -c sortiectl -n '__fish_seen_subcommand_from shape' -l sender -d 'from which site'
 complete -c sortiectl -n '__fish_seen_subcommand_from import' -F -a 'dma nullmailer msmtp ssmtp msmtpq citadel'
@@ -41,3 +42,5 @@ complete -c sortiectl -n '__fish_seen_subcommand_from import' -l write -d 'write
 complete -c sortiectl -n '__fish_seen_subcommand_from import' -l queue -d 'take its mail over'
 complete -c sortiectl -n '__fish_seen_subcommand_from import' -l remove -d '... and remove it there'
 complete -c sortiectl -n '__fish_seen_subcommand_from import' -s n -l dry-run -d 'only list what is meant'
+complete -c sortiectl -n '__fish_seen_subcommand_from check' -s n -l no-network -d 'ask nobody'
+complete -c sortiectl -n '__fish_seen_subcommand_from check' -l program -r -F -d 'this one, and the front beside it'

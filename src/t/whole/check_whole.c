@@ -22,8 +22,8 @@ static const struct {
     {suite_whole_hostile, false}, {suite_whole_keeper, false}, {suite_whole_keeper, true},
     {suite_whole_helpers, false}, {suite_whole_local, false}, {suite_whole_local, true},
     {suite_whole_front, true}, {suite_whole_smtp, false}, {suite_whole_smtp, true},
-    {suite_whole_aliases, false}, {suite_whole_aliases, true},
-    {suite_whole_ctl, false}, {suite_whole_import, false}};
+    {suite_whole_aliases, false}, {suite_whole_aliases, true}, {suite_whole_ctl, false},
+    {suite_whole_check, false}, {suite_whole_import, false}};
 
 static char paths[4][PATH_MAX];
 
@@ -47,7 +47,9 @@ run_suite(Suite *suite)
 static bool
 can_run(size_t i)
 {
-	if ((suites[i].make == suite_whole_ctl || suites[i].make == suite_whole_import) && kit.ctl == NULL)
+	if ((suites[i].make == suite_whole_ctl || suites[i].make == suite_whole_check ||
+		suites[i].make == suite_whole_import) &&
+	    kit.ctl == NULL)
 		return false;
 	return !suites[i].front || access("/proc/self/exe", F_OK) == 0;
 }

@@ -1,0 +1,263 @@
+/*
+ * sortiectl check: an installation below the test's folder is in order; then one thing after the other is
+ * broken, and each is named, with what to type.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "kit.h"
+#include "suites.h"
+#include "whole.h"
+
+static char bin[96], sortie[128], front[128], name[160];
+
+/* As make install leaves it, but for the owner, who is whoever runs the test. */
+static void
+install(void)
+{
+	static const char *const names[] = {"sendmail", "mailq", "newaliases"};
+
+	snprintf(bin, sizeof(bin), "%s/bin", kit.dir);
+	snprintf(sortie, sizeof(sortie), "%s/sortie", bin);
+	snprintf(front, sizeof(front), "%s/sortie-sendmail", bin);
+	ck_assert_int_eq(mkdir(bin, 0755), 0);
+	kit_copy_file(kit.sortie, sortie);
+	kit_copy_file(kit.sortie, front);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "%s/%s", bin, names[i]);
+		ck_assert_int_eq(symlink(front, name), 0);
+	}
+	ck_assert_int_eq(chmod(kit.conf, 0644), 0);
+	fill_spool(1);
+}
+
+static const char *
+path_of(const char *part)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", kit.dir, part);
+	return path;
+}
+
+static const char *
+check(const char *option, int status)
+{
+	static struct child c;
+	const char *const argv[] = {
+	    "sortiectl", "-C", kit.conf, "check", "--program", sortie, option, NULL};
+
+	child_start_file(&c, NULL, kit.ctl, argv);
+	ck_assert_msg(child_end(&c) == status, "not %d: %s", status, c.said);
+	return c.said;
+}
+
+static void
+says(const char *all, const char *part)
+{
+	ck_assert_msg(strstr(all, part) != NULL, "no \"%s\" in:\n%s", part, all);
+}
+
+/* Nobody is asked; that line, and below it that command. */
+static void
+finds(int status, const char *line, const char *command)
+{
+	const char *all = check("-n", status), *at = strstr(all, line), *next;
+
+	ck_assert_msg(at != NULL, "no \"%s\" in:\n%s", line, all);
+	next = strchr(at, '\n');
+	ck_assert_msg(next != NULL && next[1] == '\t', "nothing to type: %s", at);
+	ck_assert_msg(strstr(next, command) != NULL &&
+			  strstr(next, command) < next + 1 + strcspn(next + 1, "\n"),
+	    "not \"%s\" but: %s", command, next);
+}
+
+START_TEST(a_good_installation_is_in_order)
+{
+	struct child runner;
+	const char *all;
+
+	install();
+	child_start(&runner, NULL, "-q1h", NULL);
+	WAIT_FOR(runner_present("full"));
+	all = check("-n", EX_OK);
+	says(all, "ok    runs ");
+	ck_assert_msg(strstr(all, "warn") == NULL && strstr(all, "\n\t") == NULL, "%s", all);
+	ck_assert_msg(strstr(all, "dns") == NULL, "%s", all);
+	kill(runner.pid, SIGTERM);
+	ck_assert_int_eq(child_end(&runner), 0);
+	finds(EX_OK, "warn  runs      nobody runs", "-q5m");
+}
+END_TEST
+
+START_TEST(each_thing_that_is_wrong_is_named)
+{
+	install();
+	ck_assert_int_eq(chmod(sortie, 0777), 0);
+	finds(EX_CONFIG, "FAIL  programs  others may write to", "chmod go-w ");
+	ck_assert_int_eq(chmod(sortie, 0755), 0);
+
+	ck_assert_int_eq(rename(front, path_of("away")), 0);
+	finds(EX_CONFIG, "sortie-sendmail is not there, or no program", "make install");
+	finds(EX_CONFIG, "FAIL  names", "ln -sf ");
+	ck_assert_int_eq(rename(path_of("away"), front), 0);
+
+	ck_assert_int_eq(unlink(path_of("bin/mailq")), 0);
+	finds(EX_CONFIG, "bin/mailq is not there", "ln -sf ");
+	ck_assert_int_eq(symlink("/bin/sh", path_of("bin/mailq")), 0);
+	finds(EX_CONFIG, "bin/mailq is /", "ln -sf ");
+	ck_assert_int_eq(unlink(path_of("bin/mailq")), 0);
+	ck_assert_int_eq(symlink("sortie", path_of("bin/mailq")), 0); /* does the same */
+
+	ck_assert_int_eq(chmod(kit.conf, 0666), 0);
+	finds(EX_CONFIG, "FAIL  config    others may write to", "chmod go-w ");
+	ck_assert_int_eq(chmod(kit.conf, 0644), 0);
+
+	ck_assert_int_eq(chmod(kit.spool, 0755), 0);
+	finds(EX_CONFIG, "FAIL  spool     others may look into", "chmod 700 ");
+	ck_assert_int_eq(chmod(kit.spool, 0700), 0);
+	check("-n", EX_OK);
+}
+END_TEST
+
+START_TEST(what_has_piled_up_in_the_spool_is_named)
+{
+	const struct timeval old[2] = {{1700000000, 0}, {1700000000, 0}};
+	int fd;
+
+	install();
+	whole_write_file(path_of("spool/corrupt/x.ctl"), "x");
+	finds(EX_OK, "warn  spool     1 damaged files", "/corrupt");
+	ck_assert_int_eq(unlink(path_of("spool/corrupt/x.ctl")), 0);
+	whole_write_file(path_of("spool/tmp/x"), "x");
+	check("-n", EX_OK);
+	ck_assert_int_eq(utimes(path_of("spool/tmp/x"), old), 0);
+	finds(EX_OK, "warn  spool     1 files in", "sortie -q");
+	ck_assert_int_eq(unlink(path_of("spool/ballast")), 0);
+	finds(EX_OK, "warn  spool     the ballast", "df ");
+	ck_assert_int_ge(fd = lock_oldest(), 0);
+	ck_assert_int_eq(futimes(fd, old), 0);
+	close(fd);
+	finds(EX_OK, "warn  queue     1 messages, of which 1 have been due", "sortie -q");
+}
+END_TEST
+
+START_TEST(a_wrong_line_is_named_and_what_hangs_on_it_left_out)
+{
+	install();
+	whole_write_file(kit.conf, "spool %s\nrelai x\n", kit.spool);
+	ck_assert_int_eq(chmod(kit.conf, 0644), 0);
+	says(check("-n", EX_CONFIG), "/conf:2: ");
+	ck_assert_ptr_null(strstr(check("-n", EX_CONFIG), "queue"));
+}
+END_TEST
+
+START_TEST(credentials_are_for_nobody_else)
+{
+	install();
+	kit_configure("auth %s/auth\nrelay smtp://me@[127.0.0.1]:1", kit.dir);
+	finds(EX_CONFIG, "/auth: No such file", "install -m 600 -o ");
+	whole_write_file(path_of("auth"), "machine x login y password z\n");
+	ck_assert_int_eq(chmod(path_of("auth"), 0640), 0);
+	finds(EX_CONFIG, "FAIL  login     others may read", "chmod 600 ");
+	ck_assert_int_eq(chmod(path_of("auth"), 0600), 0);
+	kit_configure("auth %s/auth\nca %s/none\nrelay smtp://me@[127.0.0.1]:1", kit.dir, kit.dir);
+	says(check("-n", EX_CONFIG), "FAIL  ca        ca ");
+}
+END_TEST
+
+/* A name server that says nothing but that it is there. */
+static pid_t
+start_name_server(int *port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = sizeof(at);
+	unsigned char query[512];
+	ssize_t n;
+	pid_t pid;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	*port = ntohs(at.sin_port);
+	pid = fork();
+	while (pid == 0) {
+		len = sizeof(at);
+		n = recvfrom(fd, query, sizeof(query), 0, (struct sockaddr *)&at, &len);
+		query[2] |= 0x80;
+		if (n <= 0 || sendto(fd, query, (size_t)n, 0, (struct sockaddr *)&at, len) != n)
+			_exit(1);
+	}
+	close(fd);
+	return pid;
+}
+
+START_TEST(name_server_and_relay_are_asked)
+{
+	struct sink s;
+	const char *all;
+	int port;
+	pid_t ns = start_name_server(&port);
+
+	install();
+	sink_start(&s, "0");
+	kit_configure("nameserver 127.0.0.1:%d\nrelay smtp://[127.0.0.1]:%d", port, s.port);
+	all = check("--json", EX_OK);
+	says(all, "{\"check\":\"dns\",\"result\":\"ok\"");
+	says(all, "{\"check\":\"delivery\",\"result\":\"warn\"");
+	says(all, "TLS: none");
+	kill(ns, SIGKILL);
+	waitpid(ns, NULL, 0);
+	sink_stop(&s);
+	ck_assert_uint_eq(sink_messages(&s), 0);
+	all = check("--json", EX_CONFIG);
+	says(all, "{\"check\":\"dns\",\"result\":\"fail\"");
+	says(all, "{\"check\":\"delivery\",\"result\":\"fail\"");
+	says(all, "Connection refused");
+	says(all, "-bv -v postmaster@example.org\"}");
+}
+END_TEST
+
+START_TEST(setuid_to_root_is_wrong)
+{
+	if (geteuid() != 0) {
+		printf("whole_check: setuid_to_root_is_wrong: not root, not run\n");
+		return;
+	}
+	install();
+	ck_assert_int_eq(chmod(front, 06755), 0);
+	finds(EX_CONFIG, "is setuid to root", "chown ");
+	ck_assert_int_eq(chown(front, 65534, 65534), 0);
+	ck_assert_int_eq(chmod(front, 06755), 0);
+	finds(EX_CONFIG, "is setuid to another user", "chown ");
+}
+END_TEST
+
+Suite *
+suite_whole_check(void)
+{
+	const TTest *const tests[] = {
+	    a_good_installation_is_in_order,
+	    each_thing_that_is_wrong_is_named,
+	    what_has_piled_up_in_the_spool_is_named,
+	    a_wrong_line_is_named_and_what_hangs_on_it_left_out,
+	    credentials_are_for_nobody_else,
+	    name_server_and_relay_are_asked,
+	    setuid_to_root_is_wrong,
+	};
+
+	return whole_suite("whole_check", tests, sizeof(tests) / sizeof(tests[0]));
+}
