@@ -355,6 +355,7 @@ say_what_is_left() {
 		printf 'not done; as root:\n%s' "$todo"
 	fi
 	say_how_to_run
+	[ -n "$DESTDIR" ] || echo "whether all is well: $ctl check"
 }
 
 # Beside /usr/sbin/sendmail there is /usr/lib/sendmail, the older place, where some programs look first.
