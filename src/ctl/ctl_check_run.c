@@ -104,16 +104,27 @@ count_files(const struct check *k, const char *part, int64_t older_s)
 	return n;
 }
 
+/* A spool that nobody has used yet has nothing in it. */
+static bool
+is_ballast_given_up(const char *spool)
+{
+	struct stat st;
+	char path[1100];
+
+	snprintf(path, sizeof(path), "%s/ctl", spool);
+	if (lstat(path, &st) == -1)
+		return false;
+	snprintf(path, sizeof(path), "%s/ballast", spool);
+	return lstat(path, &st) == -1 && errno == ENOENT;
+}
+
 static bool
 check_leftovers(struct check *k, const char *spool)
 {
 	size_t corrupt = count_files(k, "corrupt", INT32_MIN);
 	size_t stale = count_files(k, "tmp", STALE_S);
-	struct stat st;
-	char path[1100];
 
-	snprintf(path, sizeof(path), "%s/ballast", spool);
-	if (lstat(path, &st) == -1 && errno == ENOENT) {
+	if (is_ballast_given_up(spool)) {
 		check_type(k, "df %s", spool);
 		check_say(k, CHECK_WARN, "the ballast was given up: the disk has been full");
 	}
@@ -302,8 +313,8 @@ check_runs(struct check *k)
 		check_say(k, CHECK_OK, "started by %s", starter);
 	} else {
 		type_starter(k);
-		check_say(k, CHECK_FAIL,
-		    "nobody starts queue runs: mail that must be tried again stays where it is");
+		check_say(
+		    k, CHECK_FAIL, "nobody starts queue runs: what must be tried again stays here");
 	}
 }
 
