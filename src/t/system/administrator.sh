@@ -34,8 +34,10 @@ typed 'make -j 2 install PREFIX=/usr'
 typed 'echo "relay submission://me@example.com@smtp.example.com" >> /etc/sortie/sortie.conf'
 typed '(umask 077 && echo "machine smtp.example.com login me@example.com password \"correct horse\"" > /etc/sortie/auth)
 chown sortie /etc/sortie/auth'
-typed 'sortie -bv -v postmaster@example.com'
 typed 'cp /usr/share/sortie/sortie.cron /etc/cron.d/sortie'
+typed 'sortiectl check -n'
+! grep -q -e ballast -e '^FAIL' /out/typed.log || { echo "system: FAILED: it is fresh: $(cat /out/typed.log)"; exit 1; }
+typed 'sortie -bv -v postmaster@example.com'
 began=$(now)
 printf '%s\n' '@reboot printf "the nightly backup\n.\nfailed\n"' | crontab -
 cron -f &

@@ -3,8 +3,8 @@
 what from whom, and every byte of it.
 
 Received, Message-ID and Date are compared in that both have as many; of what MAIL and RCPT say besides, what the caller
-has asked for. The boundaries and dates that programs make up are made alike (MADE_UP). DIFFERENCES has what may differ, each with its reason; one that is
-there no longer is a failure, too."""
+has asked for. The boundaries and dates that programs make up are made alike (MADE_UP). DIFFERENCES has what may
+differ, each with its reason; one that is there no longer is a failure, too."""
 import collections
 import os
 import re
