@@ -293,22 +293,30 @@ put_into_spool(struct takeover *t, struct import_mail *m, const char *id, char *
 	return submit(t->c->program.spool, &o, queued, why, whysize);
 }
 
-/* Queued, in whatever state that is, or taken over once. */
-static bool
+/*
+ * Queued, in whatever state that is, or taken over once; -1 and errno: that cannot be told. Who was killed
+ * before he had synced it left the source to us, and then it must not go first.
+ */
+static int
 is_known(const struct takeover *t, const char *id)
 {
+	struct spool *sp = t->c->program.spool;
 	struct envelope e;
+	enum spool_load got;
 	char why[256];
 	off_t size;
-	bool queued;
+	int error;
 
 	if (map_get(&t->record, id) != NULL)
-		return true;
+		return 1;
 	envelope_init(&e);
-	queued =
-	    spool_load(t->c->program.spool, id, -1, &e, &size, why, sizeof(why)) != SPOOL_MISSING;
+	got = spool_load(sp, id, -1, &e, &size, why, sizeof(why));
+	error = errno;
 	envelope_free(&e);
-	return queued;
+	errno = error;
+	if (got == SPOOL_MISSING)
+		return 0;
+	return got == SPOOL_UNREADABLE || spool_sync_queued(sp) == -1 ? -1 : 1;
 }
 
 /* It is durable here: what it was made of may go, or is noted. */
@@ -371,15 +379,15 @@ static void
 take(struct takeover *t, const char *name, struct import_mail *m)
 {
 	char id[ENVELOPE_ID_MAX + 1], why[512];
-	int rc;
+	int rc, known;
 
 	if (m->submitted <= 0 || m->submitted > t->c->now)
 		m->submitted = t->c->now;
-	if (make_id(t, name, m, id) == -1) {
+	if (make_id(t, name, m, id) == -1 || (known = is_known(t, id)) == -1) {
 		leave(t, name, EX_TEMPFAIL, strerror(errno));
 		return;
 	}
-	if (is_known(t, id)) {
+	if (known == 1) {
 		t->before++;
 		if (!t->order->dry_run)
 			settle_source(t, name, m, id);

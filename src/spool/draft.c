@@ -230,6 +230,12 @@ draft_commit(struct spool *sp, struct draft *d, const struct envelope *e, const 
 	return commit_ctl(sp, d, e, id != NULL);
 }
 
+int
+spool_sync_queued(struct spool *sp)
+{
+	return durable_sync(sp->ctl);
+}
+
 void
 draft_abort(struct spool *sp, struct draft *d)
 {

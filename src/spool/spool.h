@@ -58,6 +58,8 @@ int draft_replace_end(struct spool *sp, struct draft *d, int fd);
  * is delivered although its sender has been told otherwise: better twice than never.
  */
 int draft_commit(struct spool *sp, struct draft *d, const struct envelope *e, const char *id);
+/* What is queued now stays, whoever put it there: he may have died before his sync. 0, or -1 and errno. */
+int spool_sync_queued(struct spool *sp);
 void draft_abort(struct spool *sp, struct draft *d); /* also after commit: then only closes */
 
 /* --- scan --- */

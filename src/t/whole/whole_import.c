@@ -219,6 +219,26 @@ START_TEST(removed_when_it_is_here)
 }
 END_TEST
 
+/* Something has its name in the spool, and cannot be read: perhaps it is not the mail. */
+START_TEST(not_removed_when_it_cannot_be_known)
+{
+	char *id, path[400];
+
+	fill_dma();
+	import("dma", "-n", EX_OK);
+	id = strstr(c.said, "dma-Q1.a-");
+	ck_assert_ptr_nonnull(id);
+	snprintf(path, sizeof(path), "%s/ctl/%.*s", kit.spool, (int)strcspn(id, "\r\n"), id);
+	ck_assert_int_eq(symlink("nowhere", path), 0);
+	import("dma", "--remove", EX_TEMPFAIL);
+	said("Q1.a: left where it is: ");
+	said("took over 2 messages; 1 are left");
+	ck_assert_int_eq(access(at("Q1.a"), F_OK), 0);
+	ck_assert_int_eq(access(at("M1.a"), F_OK), 0);
+	ck_assert_int_eq(access(at("Q1.b"), F_OK), -1);
+}
+END_TEST
+
 /* Names are used again: an inode's number, an address. */
 START_TEST(another_mail_under_an_old_name_is_new)
 {
@@ -481,10 +501,10 @@ Suite *
 suite_whole_import(void)
 {
 	const TTest *const tests[] = {dma_is_taken_over_once, not_again_when_it_has_been_delivered,
-	    removed_when_it_is_here, another_mail_under_an_old_name_is_new,
-	    what_dma_works_on_is_left, what_is_damaged_is_left,
-	    a_line_that_smtp_cannot_carry_is_encoded, no_room_in_the_spool_leaves_all,
-	    nullmailer_is_taken_over, not_while_nullmailer_runs,
+	    removed_when_it_is_here, not_removed_when_it_cannot_be_known,
+	    another_mail_under_an_old_name_is_new, what_dma_works_on_is_left,
+	    what_is_damaged_is_left, a_line_that_smtp_cannot_carry_is_encoded,
+	    no_room_in_the_spool_leaves_all, nullmailer_is_taken_over, not_while_nullmailer_runs,
 	    msmtpq_is_taken_over_as_it_was_submitted, not_while_msmtpq_works, citadel_is_taken_over,
 	    root_looks_with_the_folders_owners_eyes};
 
