@@ -76,6 +76,7 @@ static bool root;
 struct point {
 	unsigned long n, calls;
 	bool killed;
+	pid_t unlocked[BOXES]; /* has removed a dot lock and not synced that; 0: none */
 };
 
 /* --- the world ---------------------------------------------------------------------------- */
@@ -313,11 +314,56 @@ judge(const struct kind *k, const char *what)
 
 /* --- points ------------------------------------------------------------------------------- */
 
+#if defined(__linux__)
+static bool
+removes_lock(const struct tracer_call *call)
+{
+	char name[300];
+
+	return call->nr == SYS_unlinkat &&
+	       tracer_read_string(call->pid, call->args[1], name, sizeof(name)) == 0 &&
+	       str_ends_i(name, ".lock");
+}
+
+/*
+ * Whoever says that he has delivered has synced it that his lock is gone: one that a power cut brings back
+ * would have the message taken for half of one.
+ */
+static void
+watch_locks(struct point *p, const struct tracer_call *call)
+{
+	size_t i = 0;
+
+	while (i < BOXES && p->unlocked[i] != call->pid)
+		i++;
+	if (i < BOXES && call->nr == SYS_exit_group) {
+		broken++;
+		fprintf(stderr, "kill_local: a dot lock is removed and that is not synced\n");
+	}
+	if (i < BOXES && (call->nr == SYS_exit_group || call->nr == SYS_fsync))
+		p->unlocked[i] = 0;
+	for (i = 0; i < BOXES && removes_lock(call); i++)
+		if (p->unlocked[i] == 0) {
+			p->unlocked[i] = call->pid;
+			break;
+		}
+}
+#else
+static void
+watch_locks(struct point *p, const struct tracer_call *call)
+{
+	(void)p;
+	(void)call;
+}
+#endif
+
 static int
 on_call(void *ctx, const struct tracer_call *call)
 {
 	struct point *p = ctx;
 
+	if (call->entering)
+		watch_locks(p, call);
 	if (!call->entering || ++p->calls != p->n)
 		return TRACER_GO;
 	p->killed = true;
