@@ -91,7 +91,7 @@ take_entry(struct parse *p, const char *at, size_t n)
 	    address_argument(entry[0] == '\\' ? entry + 1 : entry, on_address, p) == 0)
 		p->bad = n > 0;
 	if (why != NULL || p->bad)
-		complain(p->f, entry, n, why != NULL ? why : "not an address");
+		complain(p->f, at, n, why != NULL ? why : "not an address");
 	free(entry);
 }
 

@@ -68,6 +68,7 @@ ctl_take_rights(struct ctl *c)
 	struct program *p = &c->program;
 	int rc;
 
+	config_free(&p->config); /* reading begins it anew */
 	if (privilege_caller() != 0) {
 		rc = program_read_config(p);
 		if (rc == EX_OK && !is_for_caller(p))

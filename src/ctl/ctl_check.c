@@ -123,7 +123,6 @@ become_owner(struct check *k, bool spool_is_well)
 	struct ctl *c = k->c;
 	int rc;
 
-	config_free(&c->program.config);
 	rc = ctl_take_rights(c);
 	if (rc == EX_OK && spool_is_well)
 		rc = ctl_open_spool(c);

@@ -45,6 +45,7 @@ check_config(struct check *k)
 	struct program *p = &k->c->program;
 	struct stat st;
 
+	config_free(&p->config);
 	k->configured = program_read_config(p) == EX_OK;
 	find_owner(k);
 	if (!k->configured) {

@@ -146,8 +146,7 @@ run_command(struct ctl *c, int argc, char **argv)
 		return no_such_command(argv[0]);
 	if (asks_for_help(argc, argv))
 		return help_about(stdout, c->command);
-	if (c->command->needs == CTL_NOTHING) /* else it is read, which begins with that */
-		config_init(&c->program.config);
+	config_init(&c->program.config);
 	rc = prepare(c);
 	if (rc == EX_OK)
 		rc = c->command->run(c, argc, argv);
