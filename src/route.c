@@ -110,7 +110,7 @@ router_site_key(const struct router *r, const char *sender, const char *domain, 
 	if (domain == NULL)
 		domain = "";
 	buf_clear(key);
-	if (router_keeps(r, domain) || (t = find_local(r, domain)) != NULL) {
+	if (router_keeps(r, domain) || find_local(r, domain) != NULL) {
 		buf_adds(key, "local");
 		return;
 	}

@@ -237,7 +237,8 @@ verify_one(struct verify *v)
 	struct buf key;
 
 	if (router_keeps(v->network.router, domain)) {
-		fprintf(v->out, "%s... deliverable: mailer local, user %s\n", v->address, v->address);
+		fprintf(
+		    v->out, "%s... deliverable: mailer local, user %s\n", v->address, v->address);
 		return;
 	}
 	v->ready = false;

@@ -45,7 +45,8 @@ static const struct ctl_command commands[] = {
     {"import", ctl_import, CTL_NOTHING,
 	"PROGRAM [--write] [FILE] | PROGRAM --queue [--remove] [-n] [FOLDER]",
 	"what another program was told, or has queued",
-	"  PROGRAM              dma, nullmailer, msmtp, ssmtp: its configuration becomes one of ours\n"
+	"  PROGRAM              dma, nullmailer, msmtp, ssmtp: its configuration becomes one of "
+	"ours\n"
 	"  --write              is written, if there is none yet, instead of printed\n"
 	"  --queue              dma, nullmailer, msmtpq, citadel: its mail is taken over\n"
 	"  --remove             and removed there; without it, it stays, and is not taken twice\n"
