@@ -426,12 +426,21 @@ try_point(const struct kind *k, unsigned long n)
 	return true;
 }
 
+static void
+forget_texts(void)
+{
+	for (size_t box = 0; box < BOXES; box++)
+		for (size_t i = 0; i < MESSAGES; i++) {
+			free(whole_text[box][i]);
+			whole_text[box][i] = NULL;
+		}
+}
+
 static bool
 sweep(const struct kind *k)
 {
 	unsigned long n, points = 0;
 
-	memset(whole_text, 0, sizeof(whole_text));
 	lost = twice = broken = 0;
 	make_spool(k);
 	try_point(k, 0);
@@ -441,6 +450,7 @@ sweep(const struct kind *k)
 		printf("ROW\tkill at each call: local delivery, %s\t%lu\t%lu\t%lu\t%lu\n", k->name,
 		    points, lost, twice, broken);
 	fflush(stdout);
+	forget_texts();
 	whole_remove(tree_path(dir, "before"));
 	whole_remove(tree_path(dir, "spool"));
 	return lost + twice + broken == 0;
