@@ -10,7 +10,10 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/sys.h"
+#include "logcap.h"
 #include "testspool.h"
+#include "vclock.h"
 
 void
 testctl_init(struct testctl *t, struct spool *sp)
@@ -34,6 +37,28 @@ testctl_free(struct testctl *t)
 {
 	forget(t);
 	config_free(&t->c.program.config);
+}
+
+struct spool *
+testctl_begin(struct testctl *t, int64_t now_s)
+{
+	struct spool *sp;
+
+	setenv("TZ", "UTC0", 1);
+	vclock_install(now_s);
+	logcap_start();
+	sp = testspool_open();
+	testctl_init(t, sp);
+	return sp;
+}
+
+void
+testctl_end(struct testctl *t, struct spool **sp)
+{
+	testctl_free(t);
+	testspool_close(sp);
+	logcap_stop();
+	sys = sys_libc;
 }
 
 /* Standard error goes to a file meanwhile; freed by the caller. */

@@ -14,6 +14,12 @@ struct testctl {
 	char *out, *err; /* what the last command printed */
 };
 
+/*
+ * A day for the test: commands on a spool of its own, at that second, in UTC, with what is logged kept;
+ * and its end.
+ */
+struct spool *testctl_begin(struct testctl *t, int64_t now_s);
+void testctl_end(struct testctl *t, struct spool **sp);
 /* No terminal; now is clock_wall_s(), asked anew for each command. */
 void testctl_init(struct testctl *t, struct spool *sp);
 void testctl_free(struct testctl *t);

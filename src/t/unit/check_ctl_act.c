@@ -29,20 +29,13 @@ static struct testctl_queue q;
 static void
 setup(void)
 {
-	setenv("TZ", "UTC0", 1);
-	vclock_install(T0);
-	logcap_start();
-	sp = testspool_open();
-	testctl_init(&t, sp);
+	sp = testctl_begin(&t, T0);
 }
 
 static void
 teardown(void)
 {
-	testctl_free(&t);
-	testspool_close(&sp);
-	logcap_stop();
-	sys = sys_libc;
+	testctl_end(&t, &sp);
 }
 
 static bool

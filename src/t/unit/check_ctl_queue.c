@@ -13,13 +13,10 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
-#include "base/sys.h"
 #include "jtree.h"
-#include "logcap.h"
 #include "suites.h"
 #include "testctl.h"
 #include "testspool.h"
-#include "vclock.h"
 
 enum { T0 = 1764000000, DAY = 24 * 3600 };
 
@@ -32,20 +29,13 @@ static struct testctl_queue q;
 static void
 setup(void)
 {
-	setenv("TZ", "UTC0", 1);
-	vclock_install(T0);
-	logcap_start();
-	sp = testspool_open();
-	testctl_init(&t, sp);
+	sp = testctl_begin(&t, T0);
 }
 
 static void
 teardown(void)
 {
-	testctl_free(&t);
-	testspool_close(&sp);
-	logcap_stop();
-	sys = sys_libc;
+	testctl_end(&t, &sp);
 }
 
 #define RUN(...) testctl_run(&t, __VA_ARGS__, NULL)

@@ -165,7 +165,8 @@ START_TEST(bounce_makes_the_runner_report)
 END_TEST
 
 /* The message is with the server, which has not answered: it is not ours to remove until then. */
-START_TEST(what_the_server_takes_while_it_is_removed_is_delivered)
+static void
+remove_while_it_answers(const char *reply, const char *what_is_said)
 {
 	static struct child runner, remove;
 	int listener = listen_as_relay(), fd;
@@ -177,36 +178,25 @@ START_TEST(what_the_server_takes_while_it_is_removed_is_delivered)
 	ctl_start(&remove, NULL, "remove", "--all", NULL);
 	for (int i = 0; i < 20; i++)
 		kit_moment();
-	server_say(fd, "250 2.0.0 taken");
+	server_say(fd, reply);
 	ck_assert_int_eq(child_end(&remove), EX_OK);
-	ck_assert_str_eq(remove.said, "removed 0 messages\n");
+	ck_assert_str_eq(remove.said, what_is_said);
 	server_hear_end(fd);
 	ck_assert_int_eq(child_end(&runner), 0);
+	ck_assert_uint_eq(files_in("ctl") + files_in("msg"), 0);
+}
+
+START_TEST(what_the_server_takes_while_it_is_removed_is_delivered)
+{
+	remove_while_it_answers("250 2.0.0 taken", "removed 0 messages\n");
 	ck_assert_uint_eq(count_text(kit.log, "status=sent"), 1);
 	ck_assert_uint_eq(count_text(kit.log, "removed"), 0);
-	ck_assert_uint_eq(files_in("ctl") + files_in("msg"), 0);
 }
 END_TEST
 
-/* ... and what it refuses then is removed. */
 START_TEST(what_the_server_refuses_while_it_is_removed_is_removed)
 {
-	static struct child runner, remove;
-	int listener = listen_as_relay(), fd;
-
-	fill_spool(1);
-	child_start(&runner, NULL, "-q", NULL);
-	server_greet(fd = server_accept(listener));
-	server_envelope(fd);
-	ctl_start(&remove, NULL, "remove", "--all", NULL);
-	for (int i = 0; i < 20; i++)
-		kit_moment();
-	server_say(fd, "451 4.3.0 no");
-	ck_assert_int_eq(child_end(&remove), EX_OK);
-	ck_assert_str_eq(remove.said, "removed 1 message\n");
-	server_hear_end(fd);
-	ck_assert_int_eq(child_end(&runner), 0);
-	ck_assert_uint_eq(files_in("ctl") + files_in("msg"), 0);
+	remove_while_it_answers("451 4.3.0 no", "removed 1 message\n");
 }
 END_TEST
 
