@@ -245,8 +245,13 @@ make_world(void)
 	    getsockname(world.listener, (struct sockaddr *)&sin, &len) == -1)
 		die(1, "no directory, or no socket");
 	whole_write_file(in_dir(path, "message"), "Subject: x\n\n.\nhi\n");
+	/*
+	 * The server may close its listener just when a connection becomes complete: the kernel then may
+	 * forget that end without telling ours, which waits for its greeting.
+	 */
 	whole_write_file(in_dir(path, "conf"),
-	    "hostname out.example.org\nspool %s/spool\nlog %s/log\nhosts none\nrefuse none\n"
+	    "timeout greeting 10s\nhostname out.example.org\nspool %s/spool\nlog %s/log\nhosts "
+	    "none\nrefuse none\n"
 	    "relay smtp://[127.0.0.1]:%d\ntls none\nnameserver 127.0.0.1:1\n",
 	    world.dir, world.dir, ntohs(sin.sin_port));
 }
