@@ -36,13 +36,13 @@ struct local_user {
 	char home[4096];
 };
 
-/* 0; ENOENT: there is none; another errno: not now (a directory service that is away). */
+/* 1; 0: there is none; -1 and errno: not now (a directory service that is away). */
 typedef int local_lookup_fn(const char *name, struct local_user *user);
 
 struct local_options {
 	const char *maildir; /* below the home, "Maildir" */
 	const char *spool; /* where mboxes are, "/var/mail" */
-	local_lookup_fn *lookup; /* NULL: the system's users, getpwnam(3) */
+	local_lookup_fn *lookup; /* NULL: the system's users, getpwnam_r(3) */
 	int limit_ms; /* 0: LOCAL_LIMIT_S */
 };
 

@@ -157,17 +157,29 @@ look_after(struct server *s, size_t i, int64_t now)
 
 /* --- the child ---------------------------------------------------------------------------- */
 
+/*
+ * Whoever is not there is not found without an error (POSIX, getpwnam). ENOENT, ESRCH and their like come
+ * of a passwd that is missing for a moment or of a directory service in trouble: no mail bounces for that.
+ */
 static int
 look_up(const char *name, struct local_user *u)
 {
-	const struct passwd *pw;
+	static char text[65536]; /* there is one thread */
+	struct passwd entry, *pw;
 
-	errno = 0;
-	if ((pw = getpwnam(name)) == NULL)
-		return errno == 0 || errno == ESRCH ? ENOENT : errno;
+	do
+		errno = getpwnam_r(name, &entry, text, sizeof(text), &pw);
+	while (errno == EINTR);
+	if (errno != 0)
+		return -1;
+	if (pw == NULL)
+		return 0;
 	u->uid = pw->pw_uid;
 	u->gid = pw->pw_gid;
-	return str_copy(u->home, sizeof(u->home), pw->pw_dir) ? 0 : ENAMETOOLONG;
+	if (str_copy(u->home, sizeof(u->home), pw->pw_dir))
+		return 1;
+	errno = ENAMETOOLONG;
+	return -1;
 }
 
 /*
@@ -203,15 +215,14 @@ work(struct local_job *job, const char *name, struct buf *said)
 	};
 	local_lookup_fn *lookup = job->options->lookup;
 	struct stat st;
-	int err = lookup != NULL ? lookup(name, &job->user) : look_up(name, &job->user);
+	int found = lookup != NULL ? lookup(name, &job->user) : look_up(name, &job->user);
 
-	if (err == ENOENT) {
+	if (found < 0)
+		return local_trouble(said, "looking up the user");
+	if (found == 0) {
 		buf_adds(said, "no such user");
 		return LOCAL_FAIL;
 	}
-	errno = err;
-	if (err != 0)
-		return local_trouble(said, "looking up the user");
 	if (job->user.uid == 0) {
 		buf_adds(said, "root's mailbox is not written as root: make an alias for root");
 		return LOCAL_RETRY;

@@ -96,6 +96,15 @@ with_a_full_home(void)
 		;
 }
 
+/* ... and there is no passwd at all, as while a system is being put in order. */
+static void
+without_users(void)
+{
+	with_users();
+	if (mount("none", "/etc", "tmpfs", 0, "size=16k,mode=755") != 0)
+		_exit(77);
+}
+
 static void
 post(const char *to)
 {
@@ -189,6 +198,20 @@ START_TEST(only_roots_run_delivers)
 	ck_assert_int_eq(access(path_of("mail/bob"), F_OK), -1);
 	WAIT_FOR(roots_run() == 0 && files_in("ctl") == 0); /* Ann's may have it for a moment yet */
 	is("mail/bob", BOB, 0600);
+}
+END_TEST
+
+START_TEST(waits_for_a_passwd_that_is_missing)
+{
+	set_stage("mbox:");
+	post("ann");
+	ck_assert_int_eq(command(without_users, "", "sortie", "-q", NULL), 0);
+	ck_assert_uint_eq(
+	    logged("status=deferred (4.2.0 looking up the user: No such file or directory)"), 1);
+	ck_assert_uint_eq(files_in("ctl"), 1);
+	ck_assert_int_eq(command(with_users, "", "sortie", "-qR@", NULL), 0);
+	is("mail/ann", ANN, 0600);
+	ck_assert_uint_eq(files_in("ctl"), 0);
 }
 END_TEST
 
@@ -470,10 +493,10 @@ suite_mailboxes(void)
 {
 	const TTest *const tests[] = {maildirs_are_made_as_their_users,
 	    mboxes_are_made_as_their_users, only_roots_run_delivers,
-	    mbox_that_another_has_laid_there, mbox_with_a_second_name, forward_that_is_a_link,
-	    forward_is_read_as_its_user, mailbox_without_room, everybody_is_who_he_should_be,
-	    descriptors_of_root_stay_with_root, helper_cannot_be_touched,
-	    killed_run_leaves_no_helper};
+	    waits_for_a_passwd_that_is_missing, mbox_that_another_has_laid_there,
+	    mbox_with_a_second_name, forward_that_is_a_link, forward_is_read_as_its_user,
+	    mailbox_without_room, everybody_is_who_he_should_be, descriptors_of_root_stay_with_root,
+	    helper_cannot_be_touched, killed_run_leaves_no_helper};
 	Suite *s = users_suite("mailboxes", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, links_to_what_is_anothers, 2);
