@@ -157,7 +157,7 @@ config_parse(
 	int first_at[CONFIG_KEYS_MAX] = {0};
 	char *copy = xstrndup(text, n), *next;
 	const char *host;
-	bool ok = true;
+	bool ok = true, bad = false;
 	struct config_line l;
 	int number = 0;
 
@@ -173,8 +173,14 @@ config_parse(
 		l = (struct config_line){
 		    .c = c, .file = name, .number = ++number, .why = why, .whysize = whysize};
 		ok = parse_line(&l, p, first_at);
+		if (!ok && c->on_bad != NULL) {
+			c->on_bad(c->on_bad_ctx, number, why);
+			ok = bad = true;
+		}
 	}
 	free(copy);
+	if (bad) /* what follows asks how lines fit together */
+		return EX_CONFIG;
 	if (ok && (host = config_tls_contradiction(c)) != NULL) {
 		snprintf(why, whysize,
 		    "%s: smtps://%s is TLS from the start, but the tls line for it says none", name,

@@ -64,8 +64,12 @@ enum config_local { /* where mail for users of this machine goes */
 	CONFIG_LOCAL_DISCARD, /* nowhere */
 };
 
+typedef void config_bad_fn(void *ctx, int line, const char *why);
+
 struct config {
 	char *path; /* of the file, for messages */
+	config_bad_fn *on_bad; /* hears of each bad line; NULL: reading ends at the first */
+	void *on_bad_ctx;
 	bool roots; /* ... which root alone can write to */
 	char *home,
 	    *user; /* the effective user's, for commands that print secrets; NULL: unknown */

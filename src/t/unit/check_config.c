@@ -426,6 +426,32 @@ START_TEST(a_nul_byte_and_too_many_words_are_refused)
 }
 END_TEST
 
+static void
+on_bad(void *ctx, int line, const char *text)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "x.conf:%d: ", line);
+	ck_assert_msg(strncmp(text, prefix, strlen(prefix)) == 0, "%s", text);
+	*(int *)ctx = *(int *)ctx * 10 + line;
+}
+
+/* But not how they fit together: the line that is missing there may be the one that is bad here. */
+START_TEST(every_bad_line_is_heard_of)
+{
+	static const char text[] =
+	    "relai x\nport 0\nport 25\nlocal x\nlocal y\nsessions 1\ndeliver local-only\n";
+	int lines = 0;
+
+	c.on_bad = on_bad;
+	c.on_bad_ctx = &lines;
+	ck_assert_int_eq(
+	    config_parse(&c, "x.conf", text, strlen(text), why, sizeof(why)), EX_CONFIG);
+	ck_assert_int_eq(lines, 12345);
+	ck_assert_uint_eq(c.sessions, 1);
+}
+END_TEST
+
 START_TEST(files)
 {
 	char dir[] = "/tmp/check_config.XXXXXX", path[100];
@@ -532,6 +558,7 @@ suite_config(void)
 	tcase_add_loop_test(t, errors_name_file_and_line_and_what_to_do, 0,
 	    (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_test(t, a_nul_byte_and_too_many_words_are_refused);
+	tcase_add_test(t, every_bad_line_is_heard_of);
 	tcase_add_test(t, files);
 	tcase_add_test(t, sender_patterns);
 	tcase_add_test(t, the_hosts_name);
