@@ -37,7 +37,7 @@ TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program
 	src/config_value.c src/config_tls.c src/config_local.c src/runner.c src/network.c src/smtpd.c src/submit.c \
 	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/submit_address.c src/masquerade.c \
 	src/aliases.c src/aliases_file.c src/aliases_check.c src/verify_aliases.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \
-	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/message_forward.c src/site.c \
+	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/message_forward.c src/ledger.c src/ledger_book.c src/site.c src/site_tally.c \
 	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/site_local.c src/forward.c src/route.c \
 	src/route_mx.c src/route_host.c src/route_address.c src/peer.c src/hosts.c src/dial.c \
 	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c \
@@ -50,7 +50,7 @@ PROTO = src/proto/smtp.c src/proto/smtp_patience.c src/proto/smtp_caller.c src/p
 	src/proto/address_list.c src/proto/smtp_server.c src/proto/smtp_server_mail.c
 DNS = src/dns/dns.c src/dns/dns_query.c src/dns/dns_msg.c src/dns/resolvconf.c \
 	src/dns/resolvconf_file.c
-SPOOL = src/spool/spool.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
+SPOOL = src/spool/spool.c src/spool/state.c src/spool/draft.c src/spool/item.c src/spool/scan.c \
 	src/spool/runners.c src/spool/envelope.c src/spool/envelope_parse.c src/spool/durable.c
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 # The operators' program: its commands, and what they share.
@@ -118,7 +118,8 @@ HARDEN != sh src/t/lib/features.sh --harden "$(CC)" "$(CFLAGS) $(LDFLAGS)"
 HARDEN_LINK != sh src/t/lib/features.sh --harden-link "$(CC)" "$(CFLAGS) $(LDFLAGS)"
 
 # Nothing unwinds the stack at run time, and debuggers have tables of their own: a seventh of the program.
-LEAN = -fno-asynchronous-unwind-tables
+# Functions that begin at a multiple of 16 are 2 % more of it, and no faster as far as can be measured.
+LEAN = -fno-asynchronous-unwind-tables -fno-align-functions
 
 PATHS = -DSPOOLDIR='"$(SPOOLDIR)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DSORTIEUSER='"$(SORTIEUSER)"' \
 	-DPROGRAM='"$(SBINDIR)/sortie"' -DDATADIR='"$(DATADIR)"'

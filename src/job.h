@@ -53,6 +53,7 @@ struct job { /* recipients of one message for one site: one transaction */
 	bool verbatim; /* CRLF lines, and no host has left it with a "later" yet: may go by BDAT */
 	bool body_wanted; /* for begin: false when it only is to be settled */
 	int body; /* descriptor, valid from GO to pause or done; read with pread */
+	bool taken; /* some recipient of it was */
 	unsigned returned; /* how often a host gave it back */
 	int64_t queued_ms; /* handed to the site, reactor time */
 	/* for the log, at settle */

@@ -40,6 +40,8 @@ struct messages_options {
 
 struct messages_counts { /* recipients, since the start */
 	unsigned long sent, deferred, failed, held;
+	unsigned long expired; /* of those that failed */
+	unsigned long finished; /* messages that are gone from the spool */
 };
 
 struct messages *messages_new(

@@ -252,6 +252,7 @@ leave(struct message *m, enum message_left how)
 	char id[ENVELOPE_ID_MAX + 1];
 
 	str_copy(id, sizeof(id), m->envelope.id);
+	ms->counts.finished += how == MESSAGE_FINISHED;
 	if (how == MESSAGE_FINISHED)
 		messages_remove_body(ms, m->envelope.msgid, m->envelope.size);
 	message_free(m);

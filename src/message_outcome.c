@@ -132,5 +132,6 @@ message_settle(struct job *j, size_t rcpt, const struct verdict *v)
 	}
 	m->changed = true;
 	count(&m->all->counts, o.status);
+	m->all->counts.expired += strcmp(o.word, "expired") == 0;
 	message_touch(m);
 }

@@ -25,6 +25,7 @@
 #include "base/sys.h"
 #include "confine.h"
 #include "helper.h"
+#include "ledger.h"
 #include "net/reactor.h"
 #include "network.h"
 #include "queue.h"
@@ -35,6 +36,7 @@ enum {
 	LINGER_MS = 2000, /* a user's runner waits so long for more of his mail */
 	GRACE_MS = 10000,
 	PROGRESS_MS = 250,
+	TELL_MS = 60 * 1000,
 	FILE_ROOM = 1 << 20, /* for thousands of lines in a control file */
 };
 
@@ -46,12 +48,16 @@ struct runner {
 	struct reactor *reactor; /* the network's */
 	struct sites *sites;
 	struct queue *queue;
+	struct ledger *ledger;
+	struct messages_counts told; /* to the ledger */
 	struct watch signals, wake;
-	struct timer interval, linger, grace, progress;
+	struct timer interval, linger, grace, progress, tell;
 	int wake_fd, full_lock, user_lock;
 	int signalled; /* SIGTERM and SIGINT so far */
 	bool reload, over;
 	int64_t started_ms, pass_ms; /* the runner; its last pass */
+	unsigned passes; /* that the ledger has not been told of */
+	int64_t pass_at; /* the last of them, seconds since 1970 */
 };
 
 /* --- signals ------------------------------------------------------------------------------ */
@@ -161,10 +167,61 @@ idle(const struct runner *r)
 	return queue_pass_done(r->queue);
 }
 
+/* What was seen of sites, and the counts since the last time. */
+static void
+tell(struct runner *r)
+{
+	const struct messages_counts *c = messages_counts(queue_messages(r->queue));
+	struct messages_counts *told = &r->told;
+	struct ledger_record all = {
+	    .ok_at = r->pass_at,
+	    .counts =
+		{
+		    [LEDGER_SENT] = c->sent - told->sent,
+		    [LEDGER_DEFERRED] = c->deferred - told->deferred,
+		    [LEDGER_BOUNCED] = c->failed - c->expired - (told->failed - told->expired),
+		    [LEDGER_EXPIRED] = c->expired - told->expired,
+		    [LEDGER_MESSAGES] = c->finished - told->finished,
+		    [LEDGER_PASSES] = r->passes,
+		},
+	};
+
+	sites_tell(r->sites);
+	if (memcmp(c, told, sizeof(*c)) != 0 || r->passes > 0)
+		ledger_tell(r->ledger, "", &all);
+	*told = *c;
+	r->passes = 0;
+}
+
+/* While there is work, so that a runner that sleeps does not wake up for it. */
+static void
+arm_tell(struct runner *r)
+{
+	if (!timer_armed(&r->tell))
+		timer_arm(r->reactor, &r->tell, reactor_now(r->reactor) + TELL_MS);
+}
+
+static void
+on_tell(void *ctx)
+{
+	struct runner *r = ctx;
+
+	tell(r);
+	ledger_save(r->ledger);
+	if (!idle(r))
+		arm_tell(r);
+}
+
 static void
 start_pass(struct runner *r)
 {
 	r->pass_ms = reactor_now(r->reactor);
+	if (r->options->kind != RUNNER_USER && r->options->kind != RUNNER_ONE &&
+	    r->options->nfilters == 0) {
+		r->passes++;
+		r->pass_at = clock_wall_s();
+	}
+	arm_tell(r);
 	auth_new_run(r->network.auth);
 	queue_start_pass(r->queue);
 }
@@ -214,6 +271,7 @@ on_wake(void *ctx, short events)
 	if (r->signalled > 0 || r->over || r->reload || (idle(r) && must_begin_anew(r)))
 		return;
 	timer_disarm(r->reactor, &r->linger);
+	arm_tell(r);
 	if (anew) {
 		start_pass(r);
 		return;
@@ -340,6 +398,7 @@ build_sites(struct runner *r)
 	    .bind6 = &c->bind6,
 	    .idle_ms = IDLE_MS,
 	    .local = {.how = c->local, .hostname = config_hostname(c)},
+	    .ledger = r->ledger,
 	};
 
 	s.local.helper = helper_local(&s.local.why);
@@ -435,6 +494,8 @@ tear_down(struct runner *r)
 	timer_disarm(r->reactor, &r->linger);
 	timer_disarm(r->reactor, &r->grace);
 	timer_disarm(r->reactor, &r->progress);
+	timer_disarm(r->reactor, &r->tell);
+	tell(r);
 	watch_remove(r->reactor, &r->signals);
 	watch_remove(r->reactor, &r->wake);
 	spool_unlock(&r->user_lock);
@@ -443,6 +504,7 @@ tear_down(struct runner *r)
 		sys.close(r->wake_fd);
 	queue_free(&r->queue);
 	sites_free(&r->sites);
+	ledger_free(&r->ledger);
 }
 
 static int
@@ -464,6 +526,7 @@ init(struct runner *r)
 	timer_init(&r->linger, on_linger, r);
 	timer_init(&r->grace, on_grace, r);
 	timer_init(&r->progress, on_progress, r);
+	timer_init(&r->tell, on_tell, r);
 	r->started_ms = clock_mono_ms();
 }
 
@@ -518,6 +581,7 @@ runner_run(const struct runner_options *o)
 	if ((rc = prepare(&r)) == EX_OK) {
 		r.reactor = r.network.reactor;
 		init(&r);
+		r.ledger = ledger_new(o->spool);
 		build_sites(&r);
 		build_queue(&r);
 		watch_all(&r);

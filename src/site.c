@@ -60,6 +60,7 @@ site_free(struct site *s)
 {
 	struct sites *ss = s->sites;
 
+	site_tally_tell(s);
 	site_not_ahead(s);
 	timer_disarm(ss->reactor, &s->idle);
 	task_cancel(&s->task);

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/verdict.h"
 #include "job.h"
+#include "ledger.h"
 #include "net/reactor.h"
 #include "route.h"
 
@@ -36,6 +37,7 @@ struct sites_options {
 	const struct sockaddr_storage *bind4, *bind6;
 	int64_t idle_ms; /* how long a session without work is kept */
 	struct sites_local local;
+	struct ledger *ledger; /* is told what was seen of sites; NULL: nobody is */
 };
 
 struct sites *sites_new(struct reactor *r, struct router *router, const struct sites_options *o);
@@ -48,6 +50,9 @@ struct site *sites_find(struct sites *ss, const char *sender, const char *domain
 void site_add(struct site *s, struct job *j); /* first come, first served */
 size_t site_waiting(const struct site *s); /* jobs that no session has */
 const char *site_name(const struct site *s);
+
+/* Tells the ledger of sites that are at work; of the others it has been told. */
+void sites_tell(struct sites *ss);
 
 bool sites_busy(const struct sites *ss); /* jobs or sessions are left */
 size_t sites_in_flight(const struct sites *ss); /* transactions under way */

@@ -132,6 +132,7 @@ site_hop_trouble(
 {
 	unsigned alive = site_sessions_on(s, hop);
 
+	site_tally_trouble(s, v);
 	site_note_why(s, v, relay);
 	s->learned = true;
 	if (served || alive > 0) {

@@ -6,6 +6,7 @@
  *	site_hops.c	how its hops are doing
  *	site_open.c	new connections
  *	site_lines.c	waiting for one, when they are short
+ *	site_tally.c	what is seen of it
  *	site_local.c	the site that needs none: mailboxes of this machine
  *
  * A site opens sessions while jobs wait and its limit allows: two at first (one where it logs in),
@@ -28,6 +29,7 @@
 struct dial;
 struct local_site;
 struct session;
+struct tally;
 
 enum hop_health { HOP_GOOD, HOP_LATE, HOP_FAILED };
 
@@ -66,6 +68,7 @@ struct site {
 	struct list at_peer; /* on a peer's: wants a connection to it, and there are too many */
 	struct list in_line; /* on *line: wants a connection, and there are too many in all */
 	struct list *line;
+	struct tally *tally; /* NULL: there is nothing to tell */
 	struct list idling; /* on sites->idling: may have sessions without work */
 	bool ahead; /* has a route, or looks for one, and no connection yet */
 	char names[];
@@ -97,7 +100,8 @@ void site_run(void *site); /* a task */
 struct job *site_take_job(struct site *s); /* NULL: none waits */
 void site_job_done(struct site *s, struct job *j);
 void site_put_back(struct site *s, struct job *j);
-void site_settle_rest(struct job *j, const struct verdict *v);
+void site_settle(struct site *s, struct job *j, size_t rcpt, const struct verdict *v);
+void site_settle_rest(struct site *s, struct job *j, const struct verdict *v);
 /* s->why for all that waits: deferred or failed without having been tried any further. */
 void site_settle_waiting(struct site *s);
 /* site_sessions.c: sessions */
@@ -122,6 +126,13 @@ void site_went_well(struct site *s); /* a message was answered */
 /* site_open.c */
 void site_open_session(struct site *s);
 void site_opening_free(struct opening *o); /* cancels it, too */
+
+/* site_tally.c */
+void site_tally_settled(struct site *s, struct job *j, const struct verdict *v);
+void site_tally_session(struct site *s, const struct session *session); /* it was greeted */
+/* A connection could not be had, or broke. */
+void site_tally_trouble(struct site *s, const struct verdict *v);
+void site_tally_tell(struct site *s);
 
 /* site_local.c */
 void site_local_begin(struct site *s);

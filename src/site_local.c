@@ -92,14 +92,12 @@ has(const struct local_site *l, const struct job *j, size_t rcpt)
 /* --- what became of it -------------------------------------------------------------------- */
 
 static void
-settle(struct job *j, size_t rcpt, int64_t begun_ms, const struct verdict *v)
+settle(struct site *s, struct job *j, size_t rcpt, int64_t begun_ms, const struct verdict *v)
 {
 	j->relay = "local";
 	j->begun_ms = begun_ms;
 	j->setup_ms = 0;
-	j->rcpts[rcpt].settled = true;
-	j->unsettled--;
-	j->ops->settle(j, rcpt, v);
+	site_settle(s, j, rcpt, v);
 }
 
 static void
@@ -117,7 +115,7 @@ drop(struct local_site *l, struct delivery *d)
 static void
 end_with(struct local_site *l, struct delivery *d, const struct verdict *v)
 {
-	settle(d->job, d->rcpt, d->begun_ms, v);
+	settle(l->site, d->job, d->rcpt, d->begun_ms, v);
 	drop(l, d);
 }
 
@@ -283,13 +281,13 @@ start(struct local_site *l, struct job *j, size_t rcpt)
 		struct verdict none =
 		    verdict_make(FATE_FAIL, SCOPE_RCPT, "5.1.1", NULL, "no such user");
 
-		settle(j, rcpt, now, &none);
+		settle(l->site, j, rcpt, now, &none);
 		return;
 	}
 	if (l->nout == LOCAL_AT_ONCE || is_busy(l, user))
 		return;
 	if ((v = judge(l, j, address, user)) != NULL) {
-		settle(j, rcpt, now, v);
+		settle(l->site, j, rcpt, now, v);
 		return;
 	}
 	d = xcalloc(1, sizeof(*d));
@@ -464,7 +462,7 @@ discard_waiting(struct site *s)
 		if (j->ops->begin(j) == JOB_GO)
 			for (size_t i = 0; i < j->nrcpts; i++)
 				if (!j->rcpts[i].settled)
-					settle(j, i, reactor_now(s->sites->reactor), &v);
+					settle(s, j, i, reactor_now(s->sites->reactor), &v);
 		site_job_done(s, j);
 	}
 }

@@ -21,15 +21,22 @@ site_job_done(struct site *s, struct job *j)
 }
 
 void
-site_settle_rest(struct job *j, const struct verdict *v)
+site_settle(struct site *s, struct job *j, size_t rcpt, const struct verdict *v)
 {
-	for (size_t i = 0; i < j->nrcpts; i++) {
-		if (j->rcpts[i].settled)
-			continue;
-		j->rcpts[i].settled = true;
-		j->unsettled--;
-		j->ops->settle(j, i, v);
-	}
+	if (j->rcpts[rcpt].settled)
+		bug("a recipient settled twice");
+	j->rcpts[rcpt].settled = true;
+	j->unsettled--;
+	site_tally_settled(s, j, v);
+	j->ops->settle(j, rcpt, v);
+}
+
+void
+site_settle_rest(struct site *s, struct job *j, const struct verdict *v)
+{
+	for (size_t i = 0; i < j->nrcpts; i++)
+		if (!j->rcpts[i].settled)
+			site_settle(s, j, i, v);
 }
 
 struct job *
@@ -64,7 +71,7 @@ site_settle_waiting(struct site *s)
 		j->relay = s->why_relay;
 		j->begun_ms = j->setup_ms = 0;
 		if (j->ops->begin(j) == JOB_GO)
-			site_settle_rest(j, s->why);
+			site_settle_rest(s, j, s->why);
 		site_job_done(s, j);
 	}
 }
@@ -95,13 +102,8 @@ on_next_job(void *ctx, struct session *session, bool *last_hop)
 static void
 on_settled(void *ctx, struct session *session, struct job *j, size_t rcpt, const struct verdict *v)
 {
-	(void)ctx;
 	(void)session;
-	if (j->rcpts[rcpt].settled)
-		bug("a recipient settled twice");
-	j->rcpts[rcpt].settled = true;
-	j->unsettled--;
-	j->ops->settle(j, rcpt, v);
+	site_settle(ctx, j, rcpt, v);
 }
 
 /*
@@ -137,7 +139,7 @@ came_back(struct site *s, struct session *session, struct job *j, const struct v
 {
 	j->returned++;
 	if (given_back_too_often(s, j)) {
-		site_settle_rest(j, host);
+		site_settle_rest(s, j, host);
 		site_job_done(s, j);
 		return;
 	}
@@ -292,7 +294,7 @@ on_closed(void *ctx, struct session *session, const struct session_end *end)
 static void
 on_welcome(void *ctx, struct session *session)
 {
-	(void)session;
+	site_tally_session(ctx, session);
 	site_welcomed(ctx);
 }
 

@@ -28,6 +28,7 @@ struct verdict {
 	bool
 	    no_attempt; /* nothing was tried (no nameserver, spool full): the retry interval stays */
 	bool not_ours; /* ... for another kind of run can do it, at any time: even its time stays */
+	bool duplicate; /* it may have been taken, and will be sent again */
 	char enhanced[VERDICT_ENHANCED_MAX]; /* RFC 3463, "4.4.1"; never empty */
 	const char *doing; /* a phrase for people, "sending RCPT TO"; NULL: none */
 	char text[VERDICT_TEXT_MAX]; /* the reply's text or our reason; clean, one line */

@@ -211,6 +211,7 @@ duplicate_possible(const struct verdict *v)
 	struct verdict m = *v;
 
 	m.scope = SCOPE_MSG;
+	m.duplicate = true;
 	m.doing = smtp_rows[S_DOT].doing;
 	str_copy(m.text, sizeof(m.text) - sizeof(suffix) + 1, v->text);
 	memcpy(m.text + strlen(m.text), suffix, sizeof(suffix));

@@ -140,6 +140,14 @@ bool spool_ballast_ok(struct spool *sp); /* present, or made again now; false: s
 /* --- small files of state that may be lost, in the spool's own directory --- */
 
 int spool_state_open(struct spool *sp, const char *name); /* O_RDONLY, or -1 */
+/*
+ * One to append to, whoever else does at the same time (O_APPEND, one write(2) a time), made where it is missing; it
+ * stays in its place until it is closed. -1 with EWOULDBLOCK: somebody replaces it and does not get on with it.
+ */
+int spool_state_append(struct spool *sp, const char *name);
+/* The same descriptor for him alone, who means to replace the file. -1 with EWOULDBLOCK: others append, or
+ * it is replaced already. */
+int spool_state_seize(int fd);
 /* A new one to write, mode 0600; it takes the name when it is replaced. Closes fd in any case. */
 int spool_state_create(struct spool *sp, const char *name);
 int spool_state_replace(struct spool *sp, const char *name, int fd);
