@@ -79,7 +79,8 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_reply.c src/t/unit/check_ehlo.c src/t/unit/check_command.c \
 	src/t/unit/check_body.c src/t/unit/check_address.c src/t/unit/check_smtp.c src/t/unit/check_smtp_server.c src/t/unit/check_smtpd.c \
 	src/t/unit/check_sasl.c src/t/unit/check_dns.c src/t/unit/check_dns_msg.c \
-	src/t/unit/check_resolvconf.c src/t/unit/check_spool.c src/t/unit/check_draft.c \
+	src/t/unit/check_resolvconf.c src/t/unit/check_spool.c src/t/unit/check_runners.c src/t/unit/check_draft.c \
+	src/t/unit/check_item.c src/t/unit/check_item_end.c src/t/unit/check_scan.c \
 	src/t/unit/check_envelope.c src/t/unit/check_durable.c src/t/unit/check_reactor.c \
 	src/t/unit/check_wheel.c src/t/unit/check_conn.c src/t/unit/check_tickets.c \
 	src/t/unit/check_tls.c src/t/unit/check_tls_setup.c src/t/unit/check_start.c src/t/unit/check_options.c \

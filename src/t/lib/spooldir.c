@@ -3,6 +3,7 @@
  */
 #include "spooldir.h"
 
+#include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +58,32 @@ void
 spooldir_remove(void)
 {
 	remove_tree(AT_FDCWD, top);
+}
+
+struct spool *
+spooldir_open(void)
+{
+	struct spool *sp;
+	char why[300];
+
+	ck_assert_msg(spool_open(&sp, spooldir_make(), why, sizeof(why)) == 0, "%s", why);
+	return sp;
+}
+
+void
+spooldir_reopen(struct spool **sp)
+{
+	char why[300];
+
+	spool_close(sp);
+	ck_assert_msg(spool_open(sp, spool, why, sizeof(why)) == 0, "%s", why);
+}
+
+void
+spooldir_close(struct spool **sp)
+{
+	spool_close(sp);
+	spooldir_remove();
 }
 
 const char *
@@ -142,6 +169,50 @@ spooldir_read(const char *name)
 	text[n] = '\0';
 	fclose(f);
 	return text;
+}
+
+void
+spooldir_append(const char *name, const char *text)
+{
+	FILE *f = fopen(spooldir_path(name), "a");
+
+	if (f == NULL || fputs(text, f) == EOF || fclose(f) == EOF)
+		give_up(name);
+}
+
+void
+spooldir_move(const char *from, const char *to)
+{
+	char old[512];
+
+	snprintf(old, sizeof(old), "%s", spooldir_path(from));
+	if (rename(old, spooldir_path(to)) != 0)
+		give_up(from);
+}
+
+void
+spooldir_queue(const char *id)
+{
+	char name[100], text[400];
+
+	snprintf(name, sizeof(name), "msg/%s", id);
+	spooldir_write(name, "Subject: x\r\n\r\n");
+	snprintf(name, sizeof(name), "ctl/%s", id);
+	snprintf(text, sizeof(text),
+	    "Content-type: application/x-citadel-delivery-list\n\nformat|1\nmsgid|%s\n"
+	    "envelope_from|alice@example.org\nuid|1000\nremote|bob@example.net|0|\n"
+	    "remote|carol@example.net|0|\nrecipients|2\n",
+	    id);
+	spooldir_write(name, text);
+}
+
+int
+spooldir_lock(struct spool *sp, const char *id)
+{
+	int fd;
+
+	ck_assert_int_eq(spool_lock(sp, id, &fd), SPOOL_LOCKED);
+	return fd;
 }
 
 void

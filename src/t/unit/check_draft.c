@@ -22,7 +22,7 @@ static char why[300];
 static void
 setup(void)
 {
-	ck_assert_int_eq(spool_open(&sp, spooldir_make(), why, sizeof(why)), 0);
+	sp = spooldir_open();
 	envelope_init(&e);
 	e.sender = xstrdup("alice@example.org");
 	envelope_add(&e, "bob@example.net");
@@ -34,8 +34,7 @@ teardown(void)
 	fault_disarm();
 	sys = sys_libc;
 	envelope_free(&e);
-	spool_close(&sp);
-	spooldir_remove();
+	spooldir_close(&sp);
 }
 
 static char *
