@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "origin.h"
 
 enum {
 	WHOLE_MAX = 1024 * 1024 * 1024,
@@ -59,44 +60,6 @@ set_time(struct message *m)
 	envelope_attempted(e, now, retry);
 }
 
-/* Report n; or kind 'f', what .forward of recipient n had made. */
-static bool
-has_recorded(const struct envelope *e, char kind, uint64_t n)
-{
-	if (kind == 'r')
-		return e->reported >= n;
-	return n >= e->nrcpts || e->rcpts[n].status == RCPT_DELIVERED ||
-	       e->rcpts[n].status == RCPT_FAILED;
-}
-
-/*
- * A report's name in ctl/ is what tells its original, after a crash, that the report was made; and a
- * forwarded copy's that the copy was. Until that is recorded there the name stays, or the original would make
- * another. Whether it may go.
- */
-static bool
-original_knows(const struct message *m)
-{
-	const char *id = m->envelope.id, *suffix = strrchr(id, '.');
-	char original[ENVELOPE_ID_MAX + 1], why[200];
-	struct envelope e;
-	enum spool_load got;
-	uint64_t n;
-	off_t size;
-	bool knows;
-
-	if (suffix == NULL || (suffix[1] != 'r' && suffix[1] != 'f') ||
-	    !str_u64(suffix + 2, UINT32_MAX, &n))
-		return true;
-	str_copy(original, sizeof(original), id);
-	original[suffix - id] = '\0';
-	envelope_init(&e);
-	got = spool_load(m->all->spool, original, -1, &e, &size, why, sizeof(why));
-	knows = got == SPOOL_LOADED ? has_recorded(&e, suffix[1], n) : got != SPOOL_UNREADABLE;
-	envelope_free(&e);
-	return knows;
-}
-
 /*
  * The jobs are done: what the control file says last in this pass. Returns whether the message is
  * finished, so that nothing needs to be appended any more.
@@ -108,7 +71,7 @@ close_message(struct message *m)
 
 	if (e->waiting == 0 && all_told(e)) {
 		m->stage = STAGE_LEAVING;
-		return original_knows(m);
+		return origin_knows(m->all->spool, e->id);
 	}
 	if (m->deferred || e->unreported > 0 || e->reported < e->reports)
 		set_time(m); /* so that a report that cannot be made is tried again later, too */

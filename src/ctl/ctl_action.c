@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "ctl/ctl_act.h"
+#include "origin.h"
 #include "privilege.h"
 #include "view.h"
 
@@ -98,14 +99,27 @@ remove_some(struct act *a, struct item *it, size_t meant)
 	it->recipients = meant;
 }
 
+/* A report that its original has not noted yet would be made again: the run that has noted it removes it. */
+static void
+leave_to_a_run(struct act *a, struct item *it)
+{
+	remove_some(a, it, 0);
+	if (it->e.hold)
+		envelope_write_number(&it->lines, "hold", 0);
+	make_due(a, it);
+}
+
 static void
 remove_message(struct act *a, struct item *it)
 {
 	size_t meant, open = count_open(a, &it->e, &meant);
 
-	it->remove = meant == open;
-	if (!it->remove)
+	if (meant < open)
 		remove_some(a, it, meant);
+	else if (origin_knows(a->c->program.spool, it->id))
+		it->remove = true;
+	else
+		leave_to_a_run(a, it);
 }
 
 static void

@@ -186,6 +186,41 @@ START_TEST(remove_for_one_site_leaves_the_other_recipients)
 }
 END_TEST
 
+static void
+rename_to(const char *id, const char *name)
+{
+	char from[1100], to[1100];
+
+	snprintf(from, sizeof(from), "%s/ctl/%s", spool_path(sp), id);
+	snprintf(to, sizeof(to), "%s/ctl/%s", spool_path(sp), name);
+	ck_assert_int_eq(rename(from, to), 0);
+}
+
+/* Its name is what says after a crash that it was made: without it the original would make another. */
+START_TEST(remove_of_a_report_leaves_its_name_until_the_original_has_noted_it)
+{
+	char original[ENVELOPE_ID_MAX + 1], id[ENVELOPE_ID_MAX + 1], report[ENVELOPE_ID_MAX + 8];
+	struct envelope e;
+
+	testctl_add(sp, original, NULL, 60, "gone@one.example", NULL);
+	testctl_append(sp, original, "remote|gone@one.example|5|550 no\nreport|1\n");
+	testctl_add(sp, id, "", 60, "alice@example.org", NULL);
+	testctl_append(sp, id, "hold|1\n");
+	snprintf(report, sizeof(report), "%s.r1", original);
+	rename_to(id, report);
+	ck_assert_int_eq(RUN(ctl_remove, "remove", report), EX_OK);
+	ck_assert_str_eq(t.out, "removed 1 message\n");
+	load(report, &e);
+	ck_assert_uint_eq(e.waiting, 0);
+	ck_assert(!e.hold);
+	envelope_free(&e);
+	ck_assert_int_eq(hint_of(report), T0);
+	testctl_append(sp, original, "reported|1\n");
+	ck_assert_int_eq(RUN(ctl_remove, "remove", report), EX_OK);
+	ck_assert(!is_there("ctl", report));
+}
+END_TEST
+
 START_TEST(bounce_fails_those_who_wait_and_leaves_the_report_to_the_runner)
 {
 	struct envelope e;
@@ -372,6 +407,7 @@ suite_ctl_act(void)
 	tcase_add_test(tc, remove_takes_the_control_file_first_and_says_so_in_the_log);
 	tcase_add_test(tc, no_body_goes_before_the_sync);
 	tcase_add_test(tc, remove_for_one_site_leaves_the_other_recipients);
+	tcase_add_test(tc, remove_of_a_report_leaves_its_name_until_the_original_has_noted_it);
 	tcase_add_test(tc, bounce_fails_those_who_wait_and_leaves_the_report_to_the_runner);
 	tcase_add_test(tc, what_cannot_be_written_is_not_counted);
 	suite_add_tcase(s, tc);
