@@ -101,13 +101,16 @@ end_lines(struct ledger *l)
 	l->changed = false;
 }
 
-/* An earlier run may have been cut off in the middle of a line: so that is ended first. */
+/*
+ * An earlier run may have been cut off in the middle of a line: so that is ended first. One write(2), and what
+ * a full disk has cut off is lost: none of it must be there twice.
+ */
 static int
 append(struct ledger *l, int fd, bool *too_long)
 {
 	struct stat st;
 	struct buf text;
-	int rc;
+	ssize_t n;
 
 	if (sys.fstat(fd, &st) == -1)
 		return -1;
@@ -119,9 +122,11 @@ append(struct ledger *l, int fd, bool *too_long)
 	buf_add(&text, buf_data(&l->lines), buf_len(&l->lines));
 	st.st_size += (off_t)buf_len(&text);
 	*too_long = st.st_size > SHORT_FILE && st.st_size / 2 > ledger_base(fd);
-	rc = durable_write(fd, buf_data(&text), buf_len(&text));
+	do
+		n = sys.write(fd, buf_data(&text), buf_len(&text));
+	while (n == -1 && errno == EINTR);
 	buf_free(&text);
-	return rc;
+	return n == -1 ? -1 : 0;
 }
 
 static int

@@ -14,8 +14,8 @@
 struct tally {
 	struct ledger_record
 	    seen; /* since it was told last; its times are the reactor's milliseconds */
-	char *relay;
-	char tls[LEDGER_TEXT_MAX], reason[LEDGER_TEXT_MAX];
+	char *relay, *reason;
+	char tls[40];
 };
 
 /* NULL: nobody wants to know. */
@@ -31,7 +31,9 @@ static void
 note_trouble(struct site *s, struct tally *t, const struct verdict *v)
 {
 	t->seen.bad_at = reactor_now(s->sites->reactor);
-	verdict_line(v, t->reason, sizeof(t->reason));
+	if (t->reason == NULL)
+		t->reason = xmalloc(LEDGER_TEXT_MAX);
+	verdict_line(v, t->reason, LEDGER_TEXT_MAX);
 }
 
 void
@@ -111,6 +113,7 @@ site_tally_tell(struct site *s)
 	t->seen.reason = t->reason;
 	ledger_tell(s->sites->options.ledger, s->key, &t->seen);
 	free(t->relay);
+	free(t->reason);
 	free(t);
 	s->tally = NULL;
 }
