@@ -83,6 +83,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_resolvconf.c src/t/unit/check_spool.c src/t/unit/check_runners.c src/t/unit/check_draft.c \
 	src/t/unit/check_item.c src/t/unit/check_item_end.c src/t/unit/check_scan.c \
 	src/t/unit/check_envelope.c src/t/unit/check_durable.c src/t/unit/check_reactor.c \
+	src/t/unit/check_reactor_rounds.c src/t/unit/check_reactor_tasks.c \
 	src/t/unit/check_wheel.c src/t/unit/check_conn.c src/t/unit/check_tickets.c \
 	src/t/unit/check_tls.c src/t/unit/check_tls_setup.c src/t/unit/check_start.c src/t/unit/check_options.c \
 	src/t/unit/check_config.c src/t/unit/check_config_tls.c src/t/unit/check_network.c src/t/unit/check_submit.c src/t/unit/check_submit_ends.c \
@@ -99,7 +100,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fault/sweep_spool.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_options.c \
 	src/t/dialogue/leakwatch.c src/t/lib/vclock.c src/t/lib/logcap.c \
 	src/t/lib/testspool.c src/t/lib/testctl.c src/t/lib/jtree.c src/t/lib/jschema.c src/t/lib/whole.c src/t/lib/net_fake.c src/t/lib/local_fake.c src/t/lib/dns_fake.c \
-	src/t/lib/dns_server.c src/t/lib/ns_fake.c src/t/lib/asker.c src/t/lib/smtp_fake.c src/t/lib/smtp_fake_commands.c \
+	src/t/lib/dns_server.c src/t/lib/ns_fake.c src/t/lib/asker.c src/t/lib/actors.c src/t/lib/smtp_fake.c src/t/lib/smtp_fake_commands.c \
 	src/t/lib/smtp_script.c src/t/lib/auth_fake.c src/t/lib/fault.c src/t/lib/fault_errors.c \
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
 	src/t/story/story_expect.c src/t/story/story_files.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c

@@ -2,7 +2,6 @@
  * check_dns.c: what a lookup makes of an answer: records, aliases, and packets that are somebody else's. The
  * tests at the end use real sockets on loopback, for what only the kernel can do.
  */
-
 #include <sys/socket.h>
 
 #include <check.h>

@@ -2,7 +2,6 @@
  * check_dns_cache.c: lookups that meet: shared while under way, answered from what is kept for as long as it
  * may be, cancelled, and given up with all the rest; and that callers who break the contract are told.
  */
-
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>

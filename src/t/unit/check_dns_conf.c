@@ -2,7 +2,6 @@
  * check_dns_conf.c: lookups that go by a resolv.conf, also when it changes meanwhile, cannot be read, or is
  * not there. What its lines mean is check_resolvconf.c's.
  */
-
 #include <sys/stat.h>
 
 #include <check.h>

@@ -2,7 +2,6 @@
  * check_dns_servers.c: name servers that are of no use, named after what they do: the next one is asked, none
  * is waited for longer than need be, and when all fail the answer says why. Then the same over TCP.
  */
-
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
