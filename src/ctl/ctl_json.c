@@ -82,6 +82,15 @@ json_number(struct json *j, const char *key, int64_t n)
 }
 
 void
+json_time(struct json *j, const char *key, int64_t at)
+{
+	if (at == 0 || at == INT64_MAX)
+		json_null(j, key);
+	else
+		json_number(j, key, at);
+}
+
+void
 json_bool(struct json *j, const char *key, bool yes)
 {
 	write_key(j, key);

@@ -20,6 +20,7 @@ void json_open(struct json *j, const char *key, char bracket); /* '{' or '[' */
 void json_close(struct json *j, char bracket); /* '}' or ']' */
 void json_string(struct json *j, const char *key, const char *text); /* NULL: null */
 void json_number(struct json *j, const char *key, int64_t n);
+void json_time(struct json *j, const char *key, int64_t at); /* 0 or INT64_MAX: null */
 void json_bool(struct json *j, const char *key, bool yes);
 void json_null(struct json *j, const char *key);
 

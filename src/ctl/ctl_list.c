@@ -39,24 +39,6 @@ list_end(struct list *l)
 	table_free(&l->table);
 }
 
-/* The largest unit alone: "3d", where all of it would be "3d4h". */
-static const char *
-short_time(int64_t seconds, char dst[24])
-{
-	static const struct {
-		int64_t seconds;
-		char letter;
-	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-	size_t i = 0;
-
-	if (seconds < 0)
-		seconds = 0;
-	while (i < 3 && seconds < 2 * units[i].seconds)
-		i++;
-	snprintf(dst, 24, "%" PRId64 "%c", seconds / units[i].seconds, units[i].letter);
-	return dst;
-}
-
 static const char *
 next_try(const struct ctl *c, const struct envelope *e, enum view_state state, char dst[24])
 {
@@ -64,7 +46,7 @@ next_try(const struct ctl *c, const struct envelope *e, enum view_state state, c
 
 	if (state == VIEW_ACTIVE || state == VIEW_HELD)
 		return view_state_word(state);
-	return due <= c->now ? "now" : short_time(due - c->now, dst);
+	return due <= c->now ? "now" : term_span(due - c->now, dst);
 }
 
 /* The first open recipient, and how many there are. NULL: everybody has it. */
@@ -111,7 +93,7 @@ list_row(struct list *l, const struct envelope *e, enum view_state state)
 		str_copy(to, sizeof(to), first->address);
 	else if (n > 1) /* their number first: it is not to be cut off */
 		snprintf(to, sizeof(to), "%zu: %s", n, first->address);
-	cells[2] = short_time(c->now - envelope_submitted(e, c->now), age);
+	cells[2] = term_span(c->now - envelope_submitted(e, c->now), age);
 	cells[3] = next_try(c, e, state, next);
 	cells[4] = list_sender(e);
 	cells[5] = to;
@@ -143,15 +125,6 @@ list_status_word(enum rcpt_status status)
 		return "failed";
 	}
 	return "new";
-}
-
-static void
-json_time(struct json *j, const char *key, int64_t at)
-{
-	if (at == 0 || at == INT64_MAX)
-		json_null(j, key);
-	else
-		json_number(j, key, at);
 }
 
 /* What was never tried is due since it came. */

@@ -25,35 +25,6 @@ missing(const char *id)
 
 /* --- what it is --------------------------------------------------------------------------- */
 
-static void line(const struct ctl *c, const char *name, const char *fmt, ...) LOG_PRINTF(3, 4);
-
-static void
-line(const struct ctl *c, const char *name, const char *fmt, ...)
-{
-	char text[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	fprintf(c->out, "  %s%-11s%s ", term_begin(c, TERM_DIM), name, term_end(c, TERM_DIM));
-	term_print(c, text);
-	putc('\n', c->out);
-}
-
-/* "Tue Nov 24 06:10:00, 3d4h ago". */
-static const char *
-when(const struct ctl *c, int64_t at, char dst[80])
-{
-	char date[32], text[32];
-	bool past = at <= c->now;
-
-	str_duration_text(past ? c->now - at : at - c->now, text, sizeof(text));
-	snprintf(dst, 80, "%s, %s%s%s", view_date(at, date), past ? "" : "in ", text,
-	    past ? " ago" : "");
-	return dst;
-}
-
 static void
 show_state(const struct ctl *c, const struct envelope *e)
 {
@@ -62,13 +33,14 @@ show_state(const struct ctl *c, const struct envelope *e)
 	char text[80], retry[32];
 
 	if (state == VIEW_ACTIVE || state == VIEW_HELD)
-		line(c, "state", "%s", view_state_word(state));
+		term_fact(c, "state", "%s", view_state_word(state));
 	else if (due <= c->now)
-		line(c, "state", "%s, due now", view_state_word(state));
+		term_fact(c, "state", "%s, due now", view_state_word(state));
 	else
-		line(c, "state", "%s, next try %s", view_state_word(state), when(c, due, text));
+		term_fact(
+		    c, "state", "%s, next try %s", view_state_word(state), term_when(c, due, text));
 	if (e->attempted != 0)
-		line(c, "tried", "%s%s%s", when(c, e->attempted, text),
+		term_fact(c, "tried", "%s%s%s", term_when(c, e->attempted, text),
 		    e->retry != 0 ? "; interval " : "",
 		    e->retry != 0 ? str_duration_text(e->retry, retry, sizeof(retry)) : "");
 }
@@ -80,21 +52,21 @@ show_origin(const struct ctl *c, const struct envelope *e)
 
 	if (e->uid >= 0)
 		snprintf(by, sizeof(by), " by uid %lld", e->uid);
-	line(c, "sender", "%s", list_sender(e));
+	term_fact(c, "sender", "%s", list_sender(e));
 	if (e->bounceto != NULL)
-		line(c, "reports to", "%s", e->bounceto);
-	line(c, "submitted", "%s%s%s%s", when(c, envelope_submitted(e, c->now), text), by,
+		term_fact(c, "reports to", "%s", e->bounceto);
+	term_fact(c, "submitted", "%s%s%s%s", term_when(c, envelope_submitted(e, c->now), text), by,
 	    e->source_room != NULL ? " from " : "", e->source_room != NULL ? e->source_room : "");
-	line(c, "size", "%" PRIu64 " bytes%s%s", e->size, e->eightbit ? ", 8bit" : "",
+	term_fact(c, "size", "%" PRIu64 " bytes%s%s", e->size, e->eightbit ? ", 8bit" : "",
 	    e->utf8 ? ", utf8" : "");
 	if (e->warned)
-		line(c, "warned", "the sender has been told of the delay");
+		term_fact(c, "warned", "the sender has been told of the delay");
 }
 
 static void
 show_recipients(const struct ctl *c, const struct envelope *e)
 {
-	line(c, "recipients", "%zu, %zu wait", e->nrcpts, e->waiting);
+	term_fact(c, "recipients", "%zu, %zu wait", e->nrcpts, e->waiting);
 	for (size_t i = 0; i < e->nrcpts; i++) {
 		const struct recipient *r = &e->rcpts[i];
 		enum term_colour colour = r->status == RCPT_FAILED      ? TERM_RED

@@ -4,12 +4,14 @@
 #include <sys/ioctl.h>
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/str.h"
+#include "view.h"
 
 enum { NARROWEST = 20, WIDEST = 1000, USUAL = 110, LINE_MAX_BYTES = 1 << 20 };
 
@@ -170,6 +172,49 @@ term_size(uint64_t bytes, char dst[16])
 	for (; n >= 1000 && units[unit + 1] != '\0'; unit++)
 		n /= 1024;
 	snprintf(dst, 16, unit == 0 || n >= 10 ? "%.0f%c" : "%.1f%c", n, units[unit]);
+	return dst;
+}
+
+void
+term_fact(const struct ctl *c, const char *name, const char *fmt, ...)
+{
+	char text[4096];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fprintf(c->out, "  %s%-11s%s ", term_begin(c, TERM_DIM), name, term_end(c, TERM_DIM));
+	term_print(c, text);
+	putc('\n', c->out);
+}
+
+const char *
+term_when(const struct ctl *c, int64_t at, char dst[80])
+{
+	char date[32], text[32];
+	bool past = at <= c->now;
+
+	str_duration_text(past ? c->now - at : at - c->now, text, sizeof(text));
+	snprintf(dst, 80, "%s, %s%s%s", view_date(at, date), past ? "" : "in ", text,
+	    past ? " ago" : "");
+	return dst;
+}
+
+const char *
+term_span(int64_t seconds, char dst[24])
+{
+	static const struct {
+		int64_t seconds;
+		char letter;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	size_t i = 0;
+
+	if (seconds < 0)
+		seconds = 0;
+	while (i < 3 && seconds < 2 * units[i].seconds)
+		i++;
+	snprintf(dst, 24, "%" PRId64 "%c", seconds / units[i].seconds, units[i].letter);
 	return dst;
 }
 

@@ -30,6 +30,13 @@ void term_print(const struct ctl *c, const char *text);
 /* "4.6K": at most five columns. Returns dst. */
 const char *term_size(uint64_t bytes, char dst[16]);
 
+/* A line of what is known of something: a name, at most 11 characters, and a text, cleaned. */
+void term_fact(const struct ctl *c, const char *name, const char *fmt, ...) LOG_PRINTF(3, 4);
+/* "Tue Nov 24 06:10:00, 3d4h ago". Returns dst. */
+const char *term_when(const struct ctl *c, int64_t at, char dst[80]);
+/* The largest unit alone: "3d", where all of it would be "3d4h". Returns dst. */
+const char *term_span(int64_t seconds, char dst[24]);
+
 /* --- tables: a header, then rows as they come; nothing is kept --- */
 
 struct table_column {
