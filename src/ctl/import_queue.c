@@ -293,30 +293,47 @@ put_into_spool(struct takeover *t, struct import_mail *m, const char *id, char *
 	return submit(t->c->program.spool, &o, queued, why, whysize);
 }
 
+static bool
+has_body(struct spool *sp, const struct envelope *e)
+{
+	int fd = spool_open_body(sp, e->msgid, NULL);
+
+	if (fd >= 0)
+		sys.close(fd);
+	return fd >= 0;
+}
+
 /*
- * Queued, in whatever state that is, or taken over once; -1 and errno: that cannot be told. Who was killed
- * before he had synced it left the source to us, and then it must not go first.
+ * Queued and in order, or taken over once; -1 and why: that cannot be told, or what is queued is damaged.
+ * Who was killed before he had synced it left the source to us, and then it must not go first.
  */
 static int
-is_known(const struct takeover *t, const char *id)
+is_known(const struct takeover *t, const char *id, char *why, size_t whysize)
 {
 	struct spool *sp = t->c->program.spool;
 	struct envelope e;
-	enum spool_load got;
-	char why[256];
+	int known = -1;
 	off_t size;
-	int error;
 
-	if (map_get(&t->record, id) != NULL)
-		return 1;
 	envelope_init(&e);
-	got = spool_load(sp, id, -1, &e, &size, why, sizeof(why));
-	error = errno;
+	switch (spool_load(sp, id, -1, &e, &size, why, whysize)) {
+	case SPOOL_MISSING:
+		known = map_get(&t->record, id) != NULL;
+		break;
+	case SPOOL_CORRUPT:
+		snprintf(why, whysize, "it is queued as %s, and that is damaged", id);
+		break;
+	case SPOOL_LOADED:
+		known = has_body(sp, &e) && spool_sync_queued(sp) == 0 ? 1 : -1;
+		if (known == -1)
+			snprintf(why, whysize, "it is queued as %s: %s", id, strerror(errno));
+		break;
+	case SPOOL_UNREADABLE:
+		snprintf(why, whysize, "%s", strerror(errno));
+		break;
+	}
 	envelope_free(&e);
-	errno = error;
-	if (got == SPOOL_MISSING)
-		return 0;
-	return got == SPOOL_UNREADABLE || spool_sync_queued(sp) == -1 ? -1 : 1;
+	return known;
 }
 
 /* It is durable here: what it was made of may go, or is noted. */
@@ -379,12 +396,16 @@ static void
 take(struct takeover *t, const char *name, struct import_mail *m)
 {
 	char id[ENVELOPE_ID_MAX + 1], why[512];
-	int rc, known;
+	int rc, known = -1;
 
 	if (m->submitted <= 0 || m->submitted > t->c->now)
 		m->submitted = t->c->now;
-	if (make_id(t, name, m, id) == -1 || (known = is_known(t, id)) == -1) {
-		leave(t, name, EX_TEMPFAIL, strerror(errno));
+	if (make_id(t, name, m, id) == -1)
+		str_copy(why, sizeof(why), strerror(errno));
+	else
+		known = is_known(t, id, why, sizeof(why));
+	if (known == -1) {
+		leave(t, name, EX_TEMPFAIL, why);
 		return;
 	}
 	if (known == 1) {

@@ -239,6 +239,34 @@ START_TEST(not_removed_when_it_cannot_be_known)
 }
 END_TEST
 
+/* Neither what is queued in its place nor the record of what was taken over makes up for it. */
+START_TEST(not_removed_when_what_is_queued_is_damaged)
+{
+	char *id, ctl[400], msg[400];
+
+	fill_dma();
+	import("dma", NULL, EX_OK);
+	id = strstr(c.said, "dma-Q1.a-");
+	ck_assert_ptr_nonnull(id);
+	snprintf(ctl, sizeof(ctl), "%s/ctl/%.*s", kit.spool, (int)strcspn(id, "\r\n"), id);
+	whole_write_file(
+	    ctl, "%s", "Content-type: application/x-citadel-delivery-list\n\nformat|1\n");
+	id = strstr(c.said, "dma-Q1.b-");
+	ck_assert_ptr_nonnull(id);
+	snprintf(msg, sizeof(msg), "%s/msg/%.*s", kit.spool, (int)strcspn(id, "\r\n"), id);
+	ck_assert_int_eq(unlink(msg), 0);
+	import("dma", "--remove", EX_TEMPFAIL);
+	said("Q1.a: left where it is: it is queued as dma-Q1.a-");
+	said(", and that is damaged\n");
+	said(": No such file or directory\n");
+	said("took over 0 messages; 1 were taken over before; 2 are left");
+	ck_assert_int_eq(access(at("Q1.a"), F_OK), 0);
+	ck_assert_int_eq(access(at("M1.a"), F_OK), 0);
+	ck_assert_int_eq(access(at("Q1.b"), F_OK), 0);
+	ck_assert_int_eq(access(at("Q2.a"), F_OK), -1);
+}
+END_TEST
+
 /* Names are used again: an inode's number, an address. */
 START_TEST(another_mail_under_an_old_name_is_new)
 {
@@ -506,9 +534,10 @@ suite_whole_import(void)
 {
 	const TTest *const tests[] = {dma_is_taken_over_once, not_again_when_it_has_been_delivered,
 	    removed_when_it_is_here, not_removed_when_it_cannot_be_known,
-	    another_mail_under_an_old_name_is_new, what_dma_works_on_is_left,
-	    what_is_damaged_is_left, a_line_that_smtp_cannot_carry_is_encoded,
-	    no_room_in_the_spool_leaves_all, nullmailer_is_taken_over, not_while_nullmailer_runs,
+	    not_removed_when_what_is_queued_is_damaged, another_mail_under_an_old_name_is_new,
+	    what_dma_works_on_is_left, what_is_damaged_is_left,
+	    a_line_that_smtp_cannot_carry_is_encoded, no_room_in_the_spool_leaves_all,
+	    nullmailer_is_taken_over, not_while_nullmailer_runs,
 	    msmtpq_is_taken_over_as_it_was_submitted, not_while_msmtpq_works, citadel_is_taken_over,
 	    root_looks_with_the_folders_owners_eyes};
 
