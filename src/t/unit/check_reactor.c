@@ -2,7 +2,6 @@
  * check_reactor.c: one turn of the reactor: in what order it calls whom, who is not called any more, how long
  * it waits, and that callers who break the contract are told.
  */
-
 #include <sys/socket.h>
 
 #include <check.h>

@@ -2,7 +2,6 @@
  * check_reactor_rounds.c: what the reactor saves when it has hundreds to watch: those that are quiet are not
  * asked about every turn, those that are busy are called several times a turn; and nobody notices.
  */
-
 #include <sys/socket.h>
 
 #include <check.h>

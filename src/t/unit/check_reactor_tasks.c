@@ -2,7 +2,6 @@
  * check_reactor_tasks.c: timers and tasks: when they are called, also when they are armed, queued, moved or
  * taken back by others that are called in the same turn.
  */
-
 #include <check.h>
 #include <poll.h>
 #include <stdint.h>
