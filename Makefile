@@ -35,7 +35,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program.c src/privilege.c \
 	src/options.c src/config.c src/config_keys.c \
 	src/config_value.c src/config_tls.c src/config_local.c src/runner.c src/network.c src/smtpd.c src/submit.c \
-	src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/submit_address.c src/masquerade.c \
+	src/submit_envelope.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/submit_address.c src/masquerade.c \
 	src/aliases.c src/aliases_file.c src/aliases_check.c src/verify_aliases.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \
 	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/message_forward.c src/origin.c src/ledger.c src/ledger_book.c src/site.c src/site_tally.c \
 	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/site_local.c src/forward.c src/route.c \

@@ -5,8 +5,6 @@
  * known, and the header made good goes to the draft in tmp/, followed by the body as it comes. A
  * second pass happens only where a line of the body is too long. Then the draft becomes a message.
  */
-#include "submit.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,48 +20,16 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "masquerade.h"
-#include "proto/address.h"
 #include "submit_address.h"
-#include "submit_body.h"
 #include "submit_encode.h"
-#include "submit_header.h"
-#include "submit_intake.h"
+#include "submit_impl.h"
 
-enum {
-	RECEIVED_MAX = 100,
-	RECIPIENTS_MAX = 200000, /* what a runner holds in memory and a control file can tell of */
-	INPUT_SIZE = 64 * 1024,
-	HEADER_OUT_MAX = 20 * 1024 * 1024,
-	SHOWN_MAX = 200
-};
+enum { RECEIVED_MAX = 100, HEADER_OUT_MAX = 20 * 1024 * 1024 };
 
 volatile sig_atomic_t submit_stop;
 
-struct submission {
-	struct spool *sp;
-	const struct submit_options *o;
-	const char *host, *domain;
-	struct aliases *aliases; /* NULL: none */
-	int64_t now;
-	struct draft draft;
-	struct envelope e;
-	struct submit_facts facts;
-	struct buf header; /* as written, without the empty line */
-	size_t longest_field; /* longest line of it */
-	struct submit_intake intake;
-	struct submit_body body;
-	int rc; /* 0, or why it is refused */
-	char *why;
-	size_t whysize;
-	char input[INPUT_SIZE];
-};
-
-static bool refuse(struct submission *s, int rc, const char *fmt, ...) LOG_PRINTF(3, 4);
-
-/* The first reason counts. Always false. */
-static bool
-refuse(struct submission *s, int rc, const char *fmt, ...)
+bool
+submit_refuse(struct submission *s, int rc, const char *fmt, ...)
 {
 	char text[2 * ADDRESS_MAX];
 	va_list ap;
@@ -93,176 +59,8 @@ refuse_system(struct submission *s, const char *doing, int error)
 			error == ENOMEM || error == EINTR ||
 			error == EFBIG; /* the caller's limit on file sizes */
 
-	return refuse(s, may_pass ? EX_TEMPFAIL : EX_IOERR, "%s: %s%s", doing, strerror(error),
-	    full_status(error));
-}
-
-/* --- the envelope --- */
-
-/* With the domain if it had none; false and a refusal: it is not one. */
-static bool
-qualify(struct submission *s, const char *mailbox, enum address_error e, char full[2 * ADDRESS_MAX])
-{
-	bool complete = address_domain(mailbox) != NULL;
-
-	if (e == ADDRESS_OK) {
-		snprintf(full, 2 * ADDRESS_MAX, "%s%s%s", mailbox, complete ? "" : "@",
-		    complete ? "" : s->domain);
-		e = address_check(full, false);
-	}
-	if (e == ADDRESS_OK)
-		return true;
-	return refuse(s, EX_DATAERR, "%.*s%s: %s (%s)", SHOWN_MAX, mailbox,
-	    strlen(mailbox) > SHOWN_MAX ? "..." : "", address_error_text(e),
-	    e == ADDRESS_NONASCII ? "5.6.7" : "5.1.3");
-}
-
-/* RFC 3463 3.8: not authorised. */
-static void
-refuse_remote(struct submission *s, const char *full)
-{
-	const struct config *c = s->o->config;
-
-	if (c != NULL && c->local_only > 0 &&
-	    !config_is_local(c, s->o->hostname, address_domain(full)))
-		refuse(s, EX_NOPERM,
-		    "%.*s: mail to remote recipients is turned off by %s:%d (5.7.1)", SHOWN_MAX,
-		    full, c->path != NULL ? c->path : "the configuration", c->local_only);
-}
-
-/* aliases_fn */
-static bool
-take_recipient(void *ctx, const char *mailbox)
-{
-	struct submission *s = ctx;
-	char full[2 * ADDRESS_MAX], *domain;
-
-	if (!qualify(s, mailbox, ADDRESS_OK, full))
-		return false;
-	refuse_remote(s, full);
-	domain = strrchr(full, '@') + 1;
-	if (domain[0] !=
-	    '[') /* a literal goes out as it was written: [IPv6:...] (RFC 5321 4.1.3) */
-		str_lowercase(domain); /* in another case it is the same recipient (RFC 5321 2.4) */
-	(void)envelope_add(&s->e, full);
-	if (s->e.nrcpts > RECIPIENTS_MAX) /* RFC 3463 3.6: x.5.3 */
-		refuse(s, EX_DATAERR, "more than %d recipients (5.5.3)", RECIPIENTS_MAX);
-	return s->rc == 0;
-}
-
-static void
-add_recipient(void *ctx, const char *mailbox, enum address_error e)
-{
-	struct submission *s = ctx;
-	char full[2 * ADDRESS_MAX], why[2 * ADDRESS_MAX];
-	int rc;
-
-	if (s->rc != 0)
-		return;
-	if (e != ADDRESS_OK) {
-		(void)qualify(s, mailbox, e, full);
-	} else if (s->aliases == NULL) {
-		(void)take_recipient(s, mailbox);
-	} else {
-		rc = aliases_expand(s->aliases, mailbox, take_recipient, s, why, sizeof(why));
-		if (rc != EX_OK)
-			refuse(s, rc, "%s", why);
-	}
-}
-
-static bool
-has_recipients(const struct submission *s)
-{
-	return s->e.nrcpts > 0 || (s->aliases != NULL && aliases_discarded(s->aliases));
-}
-
-/* As the sender is known outside. Rules hold for -f as well: programs name the login there unasked. */
-static bool
-qualify_sender(
-    struct submission *s, const char *mailbox, enum address_error e, char full[2 * ADDRESS_MAX])
-{
-	const struct config *c = s->o->config;
-	char becomes[2 * ADDRESS_MAX];
-	bool masked =
-	    e == ADDRESS_OK && c != NULL && masquerade(c, s->o->hostname, mailbox, becomes);
-
-	return qualify(s, masked ? becomes : mailbox, e, full);
-}
-
-static void
-set_sender(void *ctx, const char *mailbox, enum address_error e)
-{
-	struct submission *s = ctx;
-	char full[2 * ADDRESS_MAX];
-
-	if (s->e.sender != NULL)
-		refuse(s, EX_USAGE, "-f %s: more than one address", s->o->sender);
-	else if (qualify_sender(s, mailbox, e, full))
-		s->e.sender = xstrdup(full);
-}
-
-/* The caller's own address, allocated. A login need not look like a local part; what cannot be one
- * even with quotes is named by its number. NULL and a refusal: the domain is none. */
-static char *
-login_address(struct submission *s)
-{
-	const char *login = s->o->login == NULL ? "" : s->o->login;
-	char full[2 * ADDRESS_MAX];
-	char *address = NULL;
-	struct buf local;
-
-	buf_init(&local, ADDRESS_MAX);
-	if (address_is_dot_atom(login, strlen(login))) {
-		buf_adds(&local, login);
-	} else {
-		buf_addc(&local, '"');
-		for (const char *p = login; *p != '\0'; p++)
-			buf_addf(&local, "%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p);
-		buf_addc(&local, '"');
-	}
-	if (login[0] == '\0' || local.overflow ||
-	    address_check(buf_str(&local), true) != ADDRESS_OK) {
-		buf_clear(&local);
-		buf_addf(&local, "uid%lld", s->o->uid);
-	}
-	if (qualify_sender(s, buf_str(&local), ADDRESS_OK, full))
-		address = xstrdup(full);
-	buf_free(&local);
-	return address;
-}
-
-/* Reports are made where aliases are not at hand: root's go where root's mail goes. */
-static void
-set_bounceto(struct submission *s)
-{
-	char first[ADDRESS_MAX + 1], full[2 * ADDRESS_MAX];
-
-	if (s->e.sender != NULL && s->e.sender[0] != '\0' && s->aliases != NULL &&
-	    aliases_first(s->aliases, s->e.sender, first) && qualify(s, first, ADDRESS_OK, full))
-		s->e.bounceto = xstrdup(full);
-}
-
-static bool
-begin_envelope(struct submission *s)
-{
-	const struct submit_options *o = s->o;
-
-	if (o->sender == NULL)
-		s->e.sender = login_address(s);
-	else if (o->sender[0] == '\0')
-		s->e.sender = xstrdup("");
-	else if (address_argument(o->sender, set_sender, s) == 0)
-		refuse(s, EX_USAGE, "-f %s: not a mail address", o->sender);
-	for (int i = 0; i < o->nrecipients; i++)
-		(void)address_argument(o->recipients[i], add_recipient, s);
-	if (s->rc == 0 && !has_recipients(s) && !o->from_headers)
-		refuse(s, EX_USAGE,
-		    "no recipients: name some, or use -t to take them from the header");
-	set_bounceto(s);
-	s->e.uid = o->uid;
-	s->e.source_room = xstrdup(o->source == NULL ? "" : o->source);
-	s->e.submitted = s->now;
-	return s->rc == 0;
+	return submit_refuse(s, may_pass ? EX_TEMPFAIL : EX_IOERR, "%s: %s%s", doing,
+	    strerror(error), full_status(error));
 }
 
 /* A file opened now would get the number of an input that is closed, and be read as the message. */
@@ -270,9 +68,10 @@ static bool
 begin_draft(struct submission *s)
 {
 	if (fcntl(s->o->input, F_GETFD) == -1)
-		return refuse(s, EX_NOINPUT, "reading the message: %s", strerror(errno));
+		return submit_refuse(s, EX_NOINPUT, "reading the message: %s", strerror(errno));
 	if (draft_open(s->sp, &s->draft) == -1)
-		return refuse(s, errno == EACCES || errno == EROFS ? EX_CANTCREAT : EX_TEMPFAIL,
+		return submit_refuse(s,
+		    errno == EACCES || errno == EROFS ? EX_CANTCREAT : EX_TEMPFAIL,
 		    "making a file in %s: %s%s", spool_path(s->sp), strerror(errno),
 		    full_status(errno));
 	(void)str_copy(s->e.id, sizeof(s->e.id), s->o->id != NULL ? s->o->id : s->draft.id);
@@ -334,11 +133,11 @@ add_from(struct submission *s)
 	bool fold;
 
 	if (address[0] == '\0') /* the null sender: the mail is the caller's all the same */
-		address = own = login_address(s);
+		address = own = submit_envelope_login(s);
 	if (address == NULL)
 		return;
 	buf_init(&name, NAME_SIZE);
-	buf_init(&phrase, INPUT_SIZE);
+	buf_init(&phrase, SUBMIT_INPUT_SIZE);
 	if (o->full_name != NULL)
 		buf_adds(&name, o->full_name);
 	else if (o->sender == NULL)
@@ -382,7 +181,7 @@ make_good(struct submission *s, const char *text, size_t n, struct buf *kept)
 	else
 		submit_header_rewrite(kept, text, n, &s->facts);
 	if (better.overflow)
-		refuse(s, EX_DATAERR, "the header is too large (5.3.4)");
+		submit_refuse(s, EX_DATAERR, "the header is too large (5.3.4)");
 	buf_free(&better);
 }
 
@@ -394,20 +193,21 @@ take_header(void *ctx, const char *text, size_t n)
 	struct buf kept;
 
 	if (s->o->from_headers)
-		submit_header_recipients(text, n, add_recipient, s);
-	if (s->rc == 0 && !has_recipients(s))
-		refuse(s, EX_USAGE, "no recipients: the header names none in To, Cc or Bcc");
+		submit_header_recipients(text, n, submit_envelope_add, s);
+	if (s->rc == 0 && !submit_envelope_has_recipients(s))
+		submit_refuse(s, EX_USAGE, "no recipients: the header names none in To, Cc or Bcc");
 	if (s->rc != 0)
 		return false;
 	buf_init(&kept, HEADER_OUT_MAX);
 	make_good(s, text, n, &kept);
 	if (s->facts.received > RECEIVED_MAX) /* RFC 5321 6.3 */
-		refuse(s, EX_DATAERR, "mail loop: %u Received lines (5.4.6)", s->facts.received);
+		submit_refuse(
+		    s, EX_DATAERR, "mail loop: %u Received lines (5.4.6)", s->facts.received);
 	add_received(s);
 	buf_add(&s->header, buf_data(&kept), buf_len(&kept));
 	add_missing(s);
 	if (kept.overflow || s->header.overflow)
-		refuse(s, EX_DATAERR, "the header is too large (5.3.4)");
+		submit_refuse(s, EX_DATAERR, "the header is too large (5.3.4)");
 	buf_free(&kept);
 	submit_body_add(&s->body, buf_data(&s->header), buf_len(&s->header));
 	submit_body_add(&s->body, "\r\n", 2);
@@ -438,7 +238,7 @@ read_some(struct submission *s)
 
 	for (;;) {
 		if (submit_stop) {
-			refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
+			submit_refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
 			return -1;
 		}
 		ready = poll(&pfd, 1, 1000);
@@ -449,7 +249,7 @@ read_some(struct submission *s)
 			break;
 	}
 	if (n == -1)
-		refuse(s, errno == EBADF || errno == EISDIR ? EX_NOINPUT : EX_IOERR,
+		submit_refuse(s, errno == EBADF || errno == EISDIR ? EX_NOINPUT : EX_IOERR,
 		    "reading the message: %s", strerror(errno));
 	return n;
 }
@@ -460,7 +260,7 @@ read_from_caller(struct submission *s)
 	ssize_t n = s->o->read(s->o->read_ctx, s->input, sizeof(s->input));
 
 	if (n == -1)
-		refuse(s, EX_TEMPFAIL, "the message has no end; nothing was queued");
+		submit_refuse(s, EX_TEMPFAIL, "the message has no end; nothing was queued");
 	return n;
 }
 
@@ -476,12 +276,12 @@ read_message(struct submission *s)
 	if (s->rc == 0 && !in->stopped && n >= 0)
 		submit_intake_end(in);
 	if (in->header_too_large)
-		refuse(s, EX_DATAERR, "the header is larger than %d MiB (5.3.4)",
+		submit_refuse(s, EX_DATAERR, "the header is larger than %d MiB (5.3.4)",
 		    SUBMIT_HEADER_MAX / (1024 * 1024));
 	if (s->rc == 0)
 		submit_body_flush(&s->body);
 	if (s->body.too_large)
-		refuse(s, EX_DATAERR,
+		submit_refuse(s, EX_DATAERR,
 		    "larger than %llu bytes, the max-size of the configuration (5.3.4)",
 		    (unsigned long long)s->o->max_size);
 	if (s->body.error != 0)
@@ -519,7 +319,7 @@ commit(struct submission *s)
 	s->e.dots = s->body.dots;
 	s->e.longest = longest > UINT32_MAX ? UINT32_MAX : (unsigned)longest;
 	if (submit_stop)
-		return refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
+		return submit_refuse(s, EX_TEMPFAIL, "interrupted; nothing was queued");
 	if (s->e.nrcpts == 0) {
 		log_info("%s: uid=%lld, from=<%s>: discarded: its recipients' aliases say so",
 		    s->draft.id, s->e.uid, s->e.sender);
@@ -551,7 +351,7 @@ submit(struct spool *sp, const struct submit_options *o, char id[ENVELOPE_ID_MAX
 	envelope_init(&s->e);
 	buf_init(&s->header, HEADER_OUT_MAX);
 	submit_intake_init(&s->intake, o->ignore_dots, take_header, take_body, s);
-	if (begin_envelope(s) && begin_draft(s)) {
+	if (submit_envelope_begin(s) && begin_draft(s)) {
 		if (read_message(s) && shorten_lines(s) && commit(s))
 			(void)str_copy(id, ENVELOPE_ID_MAX + 1, s->draft.id);
 		draft_abort(sp, &s->draft);
