@@ -33,7 +33,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmiss
 # (make lint checks that); all but main.c are linked into the tests as well.
 
 TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program.c src/privilege.c \
-	src/options.c src/config.c src/config_keys.c \
+	src/options.c src/config.c src/config_keys.c src/config_tls_keys.c \
 	src/config_value.c src/config_tls.c src/config_local.c src/runner.c src/network.c src/smtpd.c src/submit.c \
 	src/submit_envelope.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/submit_address.c src/masquerade.c \
 	src/aliases.c src/aliases_file.c src/aliases_check.c src/verify_aliases.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \

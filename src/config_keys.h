@@ -38,6 +38,11 @@ bool config_local_domains_parse(struct config_line *l);
 /* ... of a `deliver` line. */
 bool config_deliver_parse(struct config_line *l);
 
+/* config_tls_keys.c: the same for `tls`, `client-cert` and `auth-in-clear`. */
+bool config_tls_parse(struct config_line *l);
+bool config_client_cert_parse(struct config_line *l);
+bool config_auth_in_clear_parse(struct config_line *l);
+
 /* Replaces a string of the configuration by a copy of value. */
 void config_set(char **at, const char *value);
 

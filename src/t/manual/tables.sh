@@ -60,7 +60,7 @@ same 'keys' "$(table src/config_keys.c 'struct config_key keys\[\]' | first_stri
 	"$(echo "$keys" | sed -n 's/^\.It Ic \([a-z-]*\).*/\1/p')"
 same 'words of keys' "$(
 	table src/config_keys.c '} waits\[\]' | first_strings
-	table src/config_keys.c '} tls_levels\[\]' | first_strings
+	table src/config_tls_keys.c '} tls_levels\[\]' | first_strings
 	grep -o '(how, "[a-z]*' src/config_local.c | cut -d'"' -f2
 	grep -o '{"[a-z]*://' src/config_value.c | tr -d '{":/'
 	grep -o '(url, "[a-z]*' src/config_value.c | cut -d'"' -f2
