@@ -264,11 +264,11 @@ include(struct expansion *x, const struct aliases_target *target, const struct c
 		x->given += !x->a->lists.v[list].empty;
 		return;
 	}
-	buf_init(&b, ALIASES_FILE_MAX);
+	buf_init(&b, 0);
 	snprintf(why, sizeof(why), "more than %d lists", ALIASES_LISTS_MAX);
 	rc = x->a->lists.n > ALIASES_LISTS_MAX
 		 ? EX_CONFIG
-		 : aliases_read(target->text, true, &b, why, sizeof(why));
+		 : aliases_lists_read(&x->a->lists, target->text, &b, why, sizeof(why));
 	t.at = buf_data(&b);
 	t.end = t.at + buf_len(&b);
 	if (rc == EX_OK) {

@@ -45,8 +45,7 @@ check_list(struct check *c, const char *file, const struct aliases_target *where
 
 	if (aliases_lists_add(&c->lists, where->text) < before)
 		return;
-	buf_init(&b, ALIASES_FILE_MAX);
-	if (aliases_read(where->text, true, &b, why, sizeof(why)) != EX_OK)
+	if (aliases_lists_read(&c->lists, where->text, &b, why, sizeof(why)) != EX_OK)
 		say(c, file, where->line, why);
 	t.at = buf_data(&b);
 	t.end = t.at + buf_len(&b);
@@ -89,6 +88,7 @@ check_entry(struct check *c, const struct alias *alias)
 	const char *from = alias->value;
 	size_t n = alias->n;
 
+	c->lists.bytes = c->a->lists.bytes = 0; /* what two aliases need is not needed at once */
 	if (check_targets(c, file, &t, true) == 0)
 		say(c, file, alias->line, "nothing stands behind the colon; write an address");
 	(void)aliases_expand(c->a, alias->name, take_nothing, NULL, why, sizeof(why));

@@ -43,14 +43,17 @@ read_error(const char *path, int error, char *why, size_t whysize)
  * may not is not for him: what is taken for addresses there gets into reports, and so to him.
  */
 static const char *
-refused_file(const struct stat *st, bool list)
+refused_file(const struct stat *st, bool list, size_t max)
 {
 	if (!S_ISREG(st->st_mode))
 		return "not a plain file";
 	if (list && privilege_is_set_id() && (st->st_mode & S_IROTH) == 0)
 		return "not readable for everybody; chmod o+r it, or put the addresses into the "
 		       "file of aliases";
-	return st->st_size > ALIASES_FILE_MAX ? "too large" : NULL;
+	if ((uintmax_t)st->st_size <= max)
+		return NULL;
+	return list ? "too large; a list may have 16 MiB, and all lists of a message 32 MiB"
+		    : "too large";
 }
 
 static int
@@ -84,7 +87,7 @@ aliases_read(const char *path, bool list, struct buf *b, char *why, size_t whysi
 		return read_error(path, errno, why, whysize);
 	if (sys.fstat(fd, &st) == -1)
 		rc = read_error(path, errno, why, whysize);
-	else if ((bad = refused_file(&st, list)) == NULL && read_whole(fd, b) == -1)
+	else if ((bad = refused_file(&st, list, b->max)) == NULL && read_whole(fd, b) == -1)
 		rc = read_error(path, errno, why, whysize);
 	else if (bad == NULL && memchr(buf_data(b), '\0', buf_len(b)) != NULL)
 		bad = "holds a NUL byte; not a file of aliases";
@@ -93,6 +96,19 @@ aliases_read(const char *path, bool list, struct buf *b, char *why, size_t whysi
 		return rc;
 	snprintf(why, whysize, "%s: %s", path, bad);
 	return EX_CONFIG;
+}
+
+int
+aliases_lists_read(
+    struct aliases_lists *l, const char *path, struct buf *b, char *why, size_t whysize)
+{
+	size_t left = ALIASES_LISTS_BYTES - l->bytes;
+	int rc;
+
+	buf_init(b, left < ALIASES_FILE_MAX ? left : ALIASES_FILE_MAX);
+	rc = aliases_read(path, true, b, why, whysize);
+	l->bytes += buf_len(b);
+	return rc;
 }
 
 size_t

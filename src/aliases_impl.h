@@ -17,6 +17,7 @@ enum {
 	ALIASES_FILE_MAX = 16 * 1024 * 1024,
 	ALIASES_DEPTH_MAX = 50, /* aliases and lists inside each other */
 	ALIASES_LISTS_MAX = 1000, /* files that one message may need */
+	ALIASES_LISTS_BYTES = 32 * 1024 * 1024, /* of all of them; some are held at once */
 	ALIASES_WHY_MAX = 1024,
 };
 
@@ -46,6 +47,7 @@ struct aliases_list {
 struct aliases_lists {
 	struct aliases_list *v;
 	size_t n, cap;
+	size_t bytes; /* that have been read */
 };
 
 struct aliases {
@@ -89,9 +91,12 @@ bool aliases_next(struct aliases_text *t, struct aliases_target *target);
 /* Called for a line that is no entry. */
 typedef void aliases_bad_fn(void *ctx, int line, const char *why);
 
-/* Reads a file whole; a list is one that an alias names. EX_OK; EX_NOINPUT there is none, EX_CONFIG, EX_TEMPFAIL,
- * and "PATH: what" in why. */
+/* Reads a file whole, as far as the buffer's ceiling allows; a list is one that an alias names. EX_OK;
+ * EX_NOINPUT there is none, EX_CONFIG, EX_TEMPFAIL, and "PATH: what" in why. */
 int aliases_read(const char *path, bool list, struct buf *b, char *why, size_t whysize);
+/* A list, into a buffer that it begins. */
+int aliases_lists_read(
+    struct aliases_lists *l, const char *path, struct buf *b, char *why, size_t whysize);
 
 /* Where it is among them: at the end if it is new. */
 size_t aliases_lists_add(struct aliases_lists *l, const char *path);

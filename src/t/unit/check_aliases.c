@@ -476,6 +476,29 @@ START_TEST(lists_that_are_none)
 }
 END_TEST
 
+/* A message's sender has to hold what is inside each other; what is not, he has to read. */
+START_TEST(lists_that_are_too_large_together)
+{
+	enum { SIZE = 15 << 20 };
+	char *text = xmalloc(SIZE), list1[100], list3[100];
+
+	memset(text, '\n', SIZE);
+	memcpy(text, "x@x.example", 11);
+	write_file("list1", text, SIZE);
+	memcpy(text, "y@x.example", 11);
+	write_file("list2", text, SIZE);
+	free(text);
+	snprintf(list1, sizeof(list1), "%s/list1", t.dir);
+	snprintf(list3, sizeof(list3), "%s/list3", t.dir);
+	ck_assert_int_eq(link(list1, list3), 0);
+	gives("a: :include:DIR/list1, :include:DIR/list2\n", "a", "x@x.example y@x.example");
+	refuses("a: :include:DIR/list1, :include:DIR/list2, :include:DIR/list3\n", "a", EX_CONFIG,
+	    "list3: too large; a list may have 16 MiB, and all lists of a message 32 MiB (4.3.5)");
+	ck_assert_int_eq(truncate(list1, 17 << 20), 0);
+	refuses("a: :include:DIR/list1\n", "a", EX_CONFIG, "list1: too large");
+}
+END_TEST
+
 START_TEST(files_that_cannot_be_read_now)
 {
 	static const int errors[] = {EMFILE, EIO, ENOMEM, ESTALE};
@@ -669,6 +692,7 @@ suite_aliases(void)
 	tcase_add_test(c, deep_nesting_ends);
 	tcase_add_test(c, wide_nesting_is_no_work);
 	tcase_add_test(c, lists_that_are_none);
+	tcase_add_test(c, lists_that_are_too_large_together);
 	tcase_add_test(c, files_that_cannot_be_read_now);
 	tcase_add_test(c, a_file_in_order);
 	tcase_add_test(c, everything_wrong_is_said);
