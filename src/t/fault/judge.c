@@ -423,7 +423,7 @@ left_in_corrupt(void *ctx, const char *name)
 static void
 left_in_spool(void *ctx, const char *name)
 {
-	static const char usual[] = " tmp msg ctl corrupt run wake ballast ";
+	static const char usual[] = " tmp msg ctl corrupt run wake ballast ledger ";
 	char word[TREE_PATH_MAX];
 
 	(void)ctx;
