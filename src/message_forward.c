@@ -86,6 +86,7 @@ fill_in(struct envelope *e, const struct message *m, char *const to[], size_t n)
 	e->source_room = xstrdup("forward");
 	e->uid = o->uid;
 	e->eightbit = o->eightbit;
+	e->utf8 = o->utf8;
 	e->dots = o->dots || o->citadel;
 	e->longest = o->longest;
 	e->submitted = envelope_submitted(o, clock_wall_s());
