@@ -37,7 +37,7 @@ TOP = src/sortie.c src/sortie_start.c src/deliver.c src/background.c src/program
 	src/config_value.c src/config_tls.c src/config_local.c src/runner.c src/network.c src/smtpd.c src/submit.c \
 	src/submit_envelope.c src/submit_intake.c src/submit_header.c src/submit_body.c src/submit_encode.c src/submit_address.c src/masquerade.c \
 	src/aliases.c src/aliases_file.c src/aliases_check.c src/verify_aliases.c src/queue.c src/queue_candidates.c src/queue_sleepers.c \
-	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/message_forward.c src/origin.c src/ledger.c src/ledger_book.c src/site.c src/site_tally.c \
+	src/message.c src/message_lock.c src/message_outcome.c src/message_commit.c src/message_report.c src/message_forward.c src/origin.c src/ledger.c src/ledger_book.c src/site.c src/site_tally.c src/site_trace.c src/trace.c \
 	src/site_sessions.c src/site_hops.c src/site_open.c src/site_lines.c src/site_local.c src/forward.c src/route.c \
 	src/route_mx.c src/route_host.c src/route_address.c src/peer.c src/hosts.c src/dial.c \
 	src/session.c src/session_tls.c src/verify.c src/bounce.c src/bounce_report.c \
@@ -55,7 +55,7 @@ SPOOL = src/spool/spool.c src/spool/state.c src/spool/draft.c src/spool/item.c s
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 # The operators' program: its commands, and what they share.
 CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_select.c src/ctl/ctl_list.c \
-	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_act.c src/ctl/ctl_action.c \
+	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_trace.c src/ctl/ctl_act.c src/ctl/ctl_action.c \
 	src/ctl/ctl_check.c src/ctl/ctl_check_install.c src/ctl/ctl_check_run.c src/ctl/ctl_check_network.c \
 	src/ctl/ctl_import.c src/ctl/import_out.c src/ctl/import_queue.c src/ctl/import_folder.c src/ctl/import_dma.c \
 	src/ctl/import_nullmailer.c src/ctl/import_msmtp.c src/ctl/import_msmtpq.c src/ctl/import_ssmtp.c \

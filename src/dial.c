@@ -11,7 +11,6 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
-#include "base/log.h"
 
 enum { STAGGER_SAME_MS = 250, STAGGER_NEXT_MS = 2000 };
 
@@ -111,7 +110,7 @@ attempt_start(struct dial *d)
 	a->index = d->next_index;
 	a->hop = h;
 	a->started_ms = reactor_now(d->reactor);
-	log_trace("-- connecting to %s%s", h->host, h->peer);
+	trace_line(d->options.trace, "-- connecting to %s%s", h->host, h->peer);
 	a->conn = conn_connect(d->reactor, (const struct sockaddr *)&h->addr, h->addrlen,
 	    (const struct sockaddr *)from, fromlen, on_conn, a);
 	if (a->conn == NULL) {
@@ -213,7 +212,7 @@ lose(struct dial *d, struct attempt *a, int error)
 	struct verdict v = connect_verdict(a->hop, error);
 	size_t index = a->index;
 
-	log_trace("-- %s", v.text);
+	trace_line(d->options.trace, "-- %s", v.text);
 	attempt_free(a);
 	timer_disarm(d->reactor, &d->stagger);
 	d->ops->failed(d->ctx, index, &v);

@@ -18,6 +18,7 @@
 #include "net/conn.h"
 #include "net/reactor.h"
 #include "route.h"
+#include "trace.h"
 
 struct dial;
 
@@ -25,6 +26,7 @@ struct dial_options {
 	int connect_s; /* patience for one connect */
 	const struct sockaddr_storage *bind4, *bind6; /* ss_family 0: none */
 	bool race; /* false: the next hop only after a failure */
+	struct trace *const *trace; /* as for trace_line() */
 };
 
 /* What the owner answers and hears. Calls come from later turns, except `next`. */

@@ -419,6 +419,12 @@ route_open(struct router *r, const char *sender, const char *domain, route_fn *f
 }
 
 void
+route_trace(struct route *rt, struct trace *const *trace)
+{
+	rt->trace = trace;
+}
+
+void
 route_close(struct route **rt)
 {
 	struct route *r = *rt;

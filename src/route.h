@@ -19,6 +19,7 @@
 #include "config.h"
 #include "dns/dns.h"
 #include "net/reactor.h"
+#include "trace.h"
 
 struct router;
 struct route;
@@ -62,6 +63,9 @@ typedef void route_fn(void *ctx);
 struct route *route_open(
     struct router *r, const char *sender, const char *domain, route_fn *fn, void *ctx);
 void route_close(struct route **rt);
+
+/* What it finds is kept there, too, as by trace_line(), as long as it lives. */
+void route_trace(struct route *rt, struct trace *const *trace);
 
 enum route_state { ROUTE_HOP, ROUTE_WAIT, ROUTE_END };
 /* Hop n (0, 1, ...). WAIT: not known yet, fn will be called. *hop is valid while the route is. */

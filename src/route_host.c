@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "base/str.h"
 #include "hosts.h"
 
@@ -106,7 +105,7 @@ add_ip_hop(struct leg *l, const struct in6_addr *a)
 	h = add_hop(l);
 	set_ip(&h->addr, &h->addrlen, a, l->port);
 	h->peer = peer_text(a, l->port);
-	log_trace("-- host %s%s, preference %u%s", h->host, h->peer, l->preference,
+	trace_line(rt->trace, "-- host %s%s, preference %u%s", h->host, h->peer, l->preference,
 	    l->fallback ? ", fallback" : "");
 }
 
@@ -135,7 +134,7 @@ take_address(struct leg *l, const struct in6_addr *raw)
 	struct in6_addr a = route_canonical(raw);
 
 	if (l->from_mx && route_refuses(l->route->router->config, &a)) {
-		log_trace("-- host %s: an address that is refused", l->host);
+		trace_line(l->route->trace, "-- host %s: an address that is refused", l->host);
 		l->route->refused = true;
 		return;
 	}
@@ -173,7 +172,7 @@ on_address(void *ctx, const struct dns_answer *a)
 	if (a->status == DNS_TEMPORARY)
 		route_note_temporary(rt, a);
 	if (a->status != DNS_OK)
-		log_trace("-- %s of %s: %s", f == 0 ? "AAAA" : "A", a->name,
+		trace_line(rt->trace, "-- %s of %s: %s", f == 0 ? "AAAA" : "A", a->name,
 		    a->status == DNS_TEMPORARY ? a->why : "none");
 	if (a->nrecords > 0)
 		l->ip[f] = xcalloc(a->nrecords, sizeof(*l->ip[f]));

@@ -52,6 +52,7 @@ struct route {
 	struct router *router;
 	route_fn *fn;
 	void *ctx;
+	struct trace *const *trace;
 	bool from_config; /* names come out of the configuration: nothing is permanent */
 	bool by_relay; /* ... out of relay lines: any domain's mail goes there */
 	char *domain;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "base/str.h"
 
 enum { MX_TRIED_MAX = 100 }; /* exchanges of one domain that are looked at at all */
@@ -111,7 +110,7 @@ on_mx(void *ctx, const struct dns_answer *a)
 	struct leg *mx = ctx;
 	struct route *rt = mx->route;
 
-	log_trace("-- MX of %s: %s", a->name,
+	trace_line(rt->trace, "-- MX of %s: %s", a->name,
 	    a->status == DNS_OK         ? "found"
 	    : a->status == DNS_NODATA   ? "none, the domain is its own host"
 	    : a->status == DNS_NXDOMAIN ? "no such domain"

@@ -30,6 +30,7 @@
 #include "network.h"
 #include "queue.h"
 #include "site.h"
+#include "trace.h"
 
 enum {
 	IDLE_MS = 2000, /* a session without work is kept so long */
@@ -49,6 +50,7 @@ struct runner {
 	struct sites *sites;
 	struct queue *queue;
 	struct ledger *ledger;
+	struct traces *traces;
 	struct messages_counts told; /* to the ledger */
 	struct watch signals, wake;
 	struct timer interval, linger, grace, progress, tell;
@@ -223,6 +225,7 @@ start_pass(struct runner *r)
 	}
 	arm_tell(r);
 	auth_new_run(r->network.auth);
+	traces_look(r->traces);
 	queue_start_pass(r->queue);
 }
 
@@ -399,6 +402,7 @@ build_sites(struct runner *r)
 	    .idle_ms = IDLE_MS,
 	    .local = {.how = c->local, .hostname = config_hostname(c)},
 	    .ledger = r->ledger,
+	    .traces = r->traces,
 	};
 
 	s.local.helper = helper_local(&s.local.why);
@@ -505,6 +509,7 @@ tear_down(struct runner *r)
 	queue_free(&r->queue);
 	sites_free(&r->sites);
 	ledger_free(&r->ledger);
+	traces_free(&r->traces);
 }
 
 static int
@@ -582,6 +587,7 @@ runner_run(const struct runner_options *o)
 		r.reactor = r.network.reactor;
 		init(&r);
 		r.ledger = ledger_new(o->spool);
+		r.traces = traces_new(o->spool, r.reactor);
 		build_sites(&r);
 		build_queue(&r);
 		watch_all(&r);

@@ -369,7 +369,7 @@ on_trace(void *ctx, char dir, const char *line)
 {
 	const struct session *s = ctx;
 
-	log_trace("%c%c%c %s %s", dir, dir, dir, s->relay, line);
+	trace_line(s->options.trace, "%c%c%c %s %s", dir, dir, dir, s->relay, line);
 }
 
 /* RFC 5321 4.1.4: without a name of its own a client sends its address literal. */
@@ -419,7 +419,7 @@ session_start_engine(struct session *s, struct smtp_options *so)
 	so->one_behind_dot = o->one_behind_dot && !o->hop->submission && so->auth == NULL;
 	memcpy(so->patience_s, o->patience_s, sizeof(so->patience_s));
 	s->smtp = smtp_new(so);
-	if (log_is_verbose())
+	if (log_is_verbose() || o->trace != NULL)
 		smtp_trace(s->smtp, on_trace, s);
 	session_pump(s);
 }

@@ -20,6 +20,7 @@
 #include "net/tls.h"
 #include "proto/smtp.h"
 #include "route.h"
+#include "trace.h"
 
 struct session;
 
@@ -43,6 +44,7 @@ struct session_options {
 	size_t hop_index;
 	int64_t connect_ms;
 	unsigned long number; /* for -v, to tell conversations apart */
+	struct trace *const *trace; /* where it is kept, as for trace_line(); NULL: it is not */
 };
 
 struct session_end { /* how it closed */

@@ -149,13 +149,17 @@ log_facts(const struct session *s)
 {
 	const struct tls_facts *f = conn_tls(s->conn);
 
-	log_info("%s TLS connection established to %s: %s with cipher %s%s",
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s TLS connection established to %s: %s with cipher %s%s",
 	    f->verified  ? "Verified"
 	    : f->trusted ? "Trusted"
 			 : "Untrusted",
 	    s->relay, f->protocol, f->cipher, f->resumed ? ", resumed" : "");
-	log_trace("-- certificate of %s, issued by %s, %s%s%s", f->subject, f->issuer,
-	    f->fingerprint, f->why[0] != '\0' ? "; not verified: " : "", f->why);
+	log_info("%s", text);
+	trace_note(s->options.trace, "-- %s", text);
+	trace_line(s->options.trace, "-- certificate of %s, issued by %s, %s%s%s", f->subject,
+	    f->issuer, f->fingerprint, f->why[0] != '\0' ? "; not verified: " : "", f->why);
 }
 
 static void

@@ -61,6 +61,7 @@ site_free(struct site *s)
 	struct sites *ss = s->sites;
 
 	site_tally_tell(s);
+	site_trace_end(s, NULL);
 	site_not_ahead(s);
 	timer_disarm(ss->reactor, &s->idle);
 	task_cancel(&s->task);
@@ -104,13 +105,17 @@ have_route(struct site *s)
 
 	if (s->route == NULL && !site_may_look(s))
 		return false;
-	if (s->route == NULL)
+	if (s->route == NULL) {
+		site_trace_begin(s);
 		s->route = route_open(s->sites->router, s->sender, s->domain, on_route, s);
+		route_trace(s->route, &s->trace);
+	}
 	state = route_hop(s->route, 0, &h);
 	if (state == ROUTE_HOP && s->limit == 0)
 		s->limit = first_limit(h);
 	if (state == ROUTE_END) {
 		site_set_why(s, route_verdict(s->route), NULL);
+		site_trace_end(s, s->why);
 		/* the DNS will say so again, from memory: sites that are none need none */
 		s->parked = s->why->fate != FATE_FAIL;
 		site_settle_waiting(s);

@@ -15,6 +15,7 @@
 #include "ledger.h"
 #include "net/reactor.h"
 #include "route.h"
+#include "trace.h"
 
 struct site;
 struct sites;
@@ -38,6 +39,7 @@ struct sites_options {
 	int64_t idle_ms; /* how long a session without work is kept */
 	struct sites_local local;
 	struct ledger *ledger; /* is told what was seen of sites; NULL: nobody is */
+	struct traces *traces; /* conversations that are asked for; NULL: none ever is */
 };
 
 struct sites *sites_new(struct reactor *r, struct router *router, const struct sites_options *o);

@@ -83,6 +83,8 @@ site_park(struct site *s)
 	if (s->why->no_attempt && s->route != NULL && route_nhops(s->route) > 0 &&
 	    only_v6_is_missing(s))
 		s->why->no_attempt = false;
+	if (s->traced == NULL)
+		site_trace_end(s, s->why);
 	if (!s->parked)
 		log_info("%s: nothing more is tried there in this pass: %s", s->key, s->why->text);
 	s->parked = true;

@@ -7,6 +7,7 @@
  *	site_open.c	new connections
  *	site_lines.c	waiting for one, when they are short
  *	site_tally.c	what is seen of it
+ *	site_trace.c	a conversation with it that somebody wants to see
  *	site_local.c	the site that needs none: mailboxes of this machine
  *
  * A site opens sessions while jobs wait and its limit allows: two at first (one where it logs in),
@@ -39,6 +40,7 @@ struct opening { /* a dial, and the hops it has tried */
 	struct dial *dial;
 	bool *tried, *held; /* by hop; held: counted in its peer */
 	size_t n;
+	bool traced; /* is to be the conversation that is kept */
 };
 
 struct site {
@@ -69,6 +71,8 @@ struct site {
 	struct list in_line; /* on *line: wants a connection, and there are too many in all */
 	struct list *line;
 	struct tally *tally; /* NULL: there is nothing to tell */
+	struct trace *trace; /* a conversation that is kept, from before it begins; NULL: none */
+	const struct session *traced; /* that conversation; NULL: there is no connection yet */
 	struct list idling; /* on sites->idling: may have sessions without work */
 	bool ahead; /* has a route, or looks for one, and no connection yet */
 	char names[];
@@ -105,7 +109,8 @@ void site_settle_rest(struct site *s, struct job *j, const struct verdict *v);
 /* s->why for all that waits: deferred or failed without having been tried any further. */
 void site_settle_waiting(struct site *s);
 /* site_sessions.c: sessions */
-void site_start_session(struct site *s, struct conn *conn, size_t hop, int64_t connect_ms);
+void site_start_session(
+    struct site *s, struct conn *conn, size_t hop, int64_t connect_ms, bool traced);
 void site_quit_idle(void *site); /* a timer: sessions without work close */
 
 /* site_hops.c */
@@ -133,6 +138,14 @@ void site_tally_session(struct site *s, const struct session *session); /* it wa
 /* A connection could not be had, or broke. */
 void site_tally_trouble(struct site *s, const struct verdict *v);
 void site_tally_tell(struct site *s);
+
+/* site_trace.c */
+void site_trace_begin(struct site *s); /* if somebody wants to see what comes */
+bool site_trace_opening(struct site *s); /* whether the next connection is it */
+void site_trace_failed(struct site *s, const struct hop *h, const struct verdict *v);
+/* A connection is there, its own or another: where its conversation is kept; NULL: nowhere. */
+struct trace *const *site_trace_session(struct site *s, const struct hop *h, bool traced);
+void site_trace_end(struct site *s, const struct verdict *why);
 
 /* site_local.c */
 void site_local_begin(struct site *s);

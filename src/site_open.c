@@ -114,12 +114,15 @@ on_failed(void *ctx, size_t index, const struct verdict *v)
 {
 	struct opening *o = ctx;
 	struct peer *p = site_peer(o->site, index);
+	const struct hop *h;
 
 	release(o, index);
 	if (p->open == 0) {
 		p->dead = true;
 		verdict_keep(&p->why, v);
 	}
+	if (route_hop(o->site->route, index, &h) == ROUTE_HOP)
+		site_trace_failed(o->site, h, v);
 	if (!v->no_attempt) /* IPv6 addresses on a machine without IPv6 are no news */
 		log_info("%s: %s", o->site->key, v->text);
 	site_hop_trouble(o->site, index, v, NULL, false);
@@ -131,7 +134,7 @@ on_spare(void *ctx, struct conn *conn, size_t index)
 	struct opening *o = ctx;
 
 	o->held[index] = false; /* the session's now */
-	site_start_session(o->site, conn, index, 0);
+	site_start_session(o->site, conn, index, 0, false);
 }
 
 static void
@@ -146,7 +149,7 @@ on_opened(void *ctx, struct conn *conn, size_t index, int64_t connect_ms)
 			s->has_winner = true;
 			s->winner = index;
 		}
-		site_start_session(s, conn, index, connect_ms);
+		site_start_session(s, conn, index, connect_ms, o->traced);
 	} else if (s->nsessions == 0 && !site_hop_left(s, SIZE_MAX)) {
 		if (route_nhops(s->route) == 0)
 			site_set_why(s, route_verdict(s->route), NULL);
@@ -171,6 +174,8 @@ site_open_session(struct site *s)
 
 	list_init(&o->link);
 	o->site = s;
+	o->traced = site_trace_opening(s);
+	d.trace = o->traced ? &s->trace : NULL;
 	list_add_tail(&s->openings, &o->link);
 	s->nopenings++;
 	s->sites->open++;

@@ -286,6 +286,8 @@ on_closed(void *ctx, struct session *session, const struct session_end *end)
 	sites_leave(s->sites);
 	site_leave_peer(site_peer(s, session_hop(session)));
 	s->no_dot_ahead |= end->behind_dot;
+	if (s->traced == session)
+		site_trace_end(s, end->verdict);
 	if (!end->stopped && !s->sites->stopping)
 		learn(s, session, end);
 	site_wake(s);
@@ -302,7 +304,7 @@ static const struct session_ops session_ops = {
     on_welcome, on_next_job, on_settled, on_finished, on_idle, on_closed};
 
 void
-site_start_session(struct site *s, struct conn *conn, size_t index, int64_t connect_ms)
+site_start_session(struct site *s, struct conn *conn, size_t index, int64_t connect_ms, bool traced)
 {
 	const struct hop *h = NULL;
 	struct session_options so = {
@@ -321,7 +323,10 @@ site_start_session(struct site *s, struct conn *conn, size_t index, int64_t conn
 	so.in_clear = peers_get(&s->sites->peers, h->peer)->in_clear;
 	so.no_chunking = peers_get(&s->sites->peers, h->peer)->no_chunking;
 	memcpy(so.patience_s, s->sites->options.patience_s, sizeof(so.patience_s));
+	so.trace = site_trace_session(s, h, traced);
 	session = session_new(s->sites->reactor, conn, &so, &session_ops, s);
+	if (so.trace != NULL)
+		s->traced = session;
 	list_add_tail(&s->sessions, session_link(session));
 	s->nsessions++;
 	s->sites->open++;

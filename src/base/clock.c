@@ -78,3 +78,16 @@ clock_syslog(int64_t at_s, char *dst, size_t size)
 	    tm.tm_min, tm.tm_sec);
 	return dst;
 }
+
+const char *
+clock_utc(int64_t at_ms, char *dst, size_t size)
+{
+	time_t at = (time_t)(at_ms / 1000);
+	struct tm tm;
+
+	if (gmtime_r(&at, &tm) == NULL)
+		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
+	snprintf(dst, size, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", 1900LL + tm.tm_year,
+	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(at_ms % 1000));
+	return dst;
+}

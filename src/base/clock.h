@@ -18,6 +18,9 @@ int64_t clock_wall_us(void); /* microseconds since 1970: for ids */
  */
 const char *clock_rfc5322(int64_t at_s, char *dst, size_t size);
 
+/* ISO 8601, UTC, with milliseconds, "2026-11-24T06:10:00.123Z". Returns dst; size >= 32. */
+const char *clock_utc(int64_t at_ms, char *dst, size_t size);
+
 /* As syslog's classic lines begin, "Nov 24 06:10:00", local time. Returns dst; size >= 16. */
 const char *clock_syslog(int64_t at_s, char *dst, size_t size);
 

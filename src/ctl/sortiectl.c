@@ -37,6 +37,13 @@ static const struct ctl_command commands[] = {
     {"shape", ctl_shape, CTL_SPOOL, "[--sender] [--json]",
 	"how long mail has waited for which site, in minutes",
 	"  --sender             from which site\n"},
+    {"trace", ctl_trace, CTL_SPOOL, "[SITE] | --show SITE | --off [SITE] | --json",
+	"keeps the next conversation with a site",
+	"  SITE                 a domain, the name of a host, \"relay HOST:PORT\"; without it, a "
+	"list\n"
+	"                       of what is asked for and what is kept\n"
+	"  --show SITE          what was said there\n"
+	"  --off                forgets it; without a SITE, all of them\n"},
     {"check", ctl_check, CTL_NOTHING, "[-n] [--json] [--program FILE] [DOMAIN]",
 	"what is wrong with the installation, and what to type",
 	"  -n, --no-network     asks nobody\n"

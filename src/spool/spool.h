@@ -154,6 +154,14 @@ int spool_state_replace(struct spool *sp, const char *name, int fd);
 void spool_state_forget(
     struct spool *sp, const char *name); /* a new one after all not; errno stays */
 
+/* A folder of them: its descriptor, or -1; made where it is missing, if `make`. */
+int spool_state_folder(struct spool *sp, const char *name, bool make);
+/*
+ * An empty file of that folder, locked, to append to; *made_ms: when it was made. -1: there is none, or somebody
+ * else has it, or it is empty no more.
+ */
+int spool_state_claim(struct spool *sp, const char *folder, const char *name, int64_t *made_ms);
+
 /* --- who runs --- */
 
 int spool_wake_open(struct spool *sp); /* the FIFO, O_RDWR|O_NONBLOCK */

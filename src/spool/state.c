@@ -102,3 +102,38 @@ spool_state_seize(int fd)
 {
 	return state_lock(fd, LOCK_EX);
 }
+
+/* --- folders of them ---------------------------------------------------------------------- */
+
+int
+spool_state_folder(struct spool *sp, const char *name, bool make)
+{
+	int fd = spool_open_dir(sp->dir, name);
+
+	if (fd >= 0 || errno != ENOENT || !make)
+		return fd;
+	if (sys.mkdirat(sp->dir, name, 0700) == -1 && errno != EEXIST)
+		return -1;
+	fd = spool_open_dir(sp->dir, name);
+	if (fd >= 0 && sp->fix_modes && sys.fchmod(fd, 0700) == -1)
+		spool_close_fd(&fd);
+	return fd;
+}
+
+int
+spool_state_claim(struct spool *sp, const char *folder, const char *name, int64_t *made_ms)
+{
+	int dir = spool_state_folder(sp, folder, false), fd;
+	struct stat st;
+
+	if (dir == -1)
+		return -1;
+	fd = spool_open_file(dir, name, O_WRONLY | O_APPEND, &st);
+	spool_close_fd(&dir);
+	if (fd == -1)
+		return -1;
+	if (state_lock(fd, LOCK_EX) == -1 || sys.fstat(fd, &st) == -1 || st.st_size != 0)
+		spool_close_fd(&fd);
+	*made_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+	return fd;
+}

@@ -5,6 +5,11 @@ _sortiectl_ids() {
 	sortiectl "$@" list 2> /dev/null | sed -n '2,500s/ .*//p;500q'
 }
 
+# Conversations that are asked for or kept.
+_sortiectl_traced() {
+	sortiectl "$@" trace --json 2> /dev/null | sed -n 's/^{"site":"\([^"]*\)".*/\1/p'
+}
+
 _sortiectl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command= words= i
 	local -a config=()
@@ -28,12 +33,15 @@ _sortiectl() {
 		[[ $command != shape ]] && return ;;
 	esac
 	case $command in
-	'') words='list show cat retry hold release remove bounce shape import check help -C --help --version' ;;
-	help) words='list show cat retry hold release remove bounce shape import check' ;;
+	'') words='list show cat retry hold release remove bounce shape trace import check help -C --help --version' ;;
+	help) words='list show cat retry hold release remove bounce shape trace import check' ;;
 	list) words="--json $selection" ;;
 	cat) words=--raw ;;
 	retry | hold | release | remove | bounce) words="-n --dry-run $selection" ;;
 	shape) words='--sender --json' ;;
+	trace)
+		words='--show --off --json'
+		[[ $cur != -* ]] && words="$words $(_sortiectl_traced "${config[@]}")" ;;
 	check)
 		[[ $prev = --program ]] && COMPREPLY=($(compgen -f -- "$cur")) && return
 		words='-n --no-network --json --program' ;;

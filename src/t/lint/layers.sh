@@ -16,7 +16,7 @@ BEGIN {
 
 	# the top level, in the order calls go; the leaves know nobody there.
 	layers = "base/ proto/ spool/ net/ dns/ local/"
-	leaf = "options privilege config backoff hosts peer job view forward origin ledger"
+	leaf = "options privilege config backoff hosts peer job view forward origin ledger trace"
 	order = "front|sortie|smtpd|deliver|background program|keeper|runner verify|network|submit queue mailq|message|aliases|masquerade|bounce|site|session|dial|route|auth|helper|confine"
 	n = split(order, rank, "|")
 	for (i = 1; i <= n; i++) {
