@@ -189,6 +189,8 @@ confine_enter(const struct config *c)
 		add_file(&l, c->resolv_conf);
 	add_file(&l, c->hosts);
 	add_file(&l, c->auth);
+	if (c->local == CONFIG_LOCAL_MAILDIR || c->local == CONFIG_LOCAL_MBOX)
+		add_file(&l, c->aliases); /* which a .forward may name */
 	add_ca_store(&l, c->ca);
 	has = sandbox_enter(SANDBOX_RUNNER, l.v, l.n);
 	for (size_t i = 0; i < l.n; i++)

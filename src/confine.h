@@ -3,8 +3,8 @@
  *
  * A run confines itself when its network is set up and before it reads a message. From then on it
  * works in its spool, connects over IP, writes to the log that is open, and reads, of all files, those
- * that it looks at again and again: resolv.conf, the hosts file, the credentials, the CA store. All
- * else is refused by the system, as far as it has the means (base/sandbox.h). For a log that is
+ * that it looks at again and again: resolv.conf, the hosts file, the credentials, the CA store, the
+ * aliases. All else is refused by the system, as far as it has the means (base/sandbox.h). For a log that is
  * syslog, lmtp: sockets and commands that print secrets there are helpers, forked before.
  *
  * It is for good, and the program's own: tests that run it in their process never call

@@ -18,6 +18,7 @@
 #include "site.h"
 #include "spool/spool.h"
 
+struct config;
 struct messages;
 
 enum message_left {
@@ -33,6 +34,7 @@ struct messages_options {
 	    bodies_max; /* of delivered messages that wait for an idle moment to go; 0: the default */
 	int64_t retry_min_s, retry_max_s, expire_s, warn_s;
 	struct bounce_options bounce;
+	const struct config *config; /* whose aliases a .forward may name; NULL: there are none */
 	void (*left)(void *ctx, const char *id, enum message_left how);
 	void (*arrived)(void *ctx); /* a report was made: one more message in the spool */
 	void *ctx;

@@ -5,20 +5,26 @@
  * it would be made again under the same name, which stays until it is recorded that he is served
  * (message_commit.c). An id too long for that gives it a name of its own: then a crash may repeat it.
  * The sender stays: he hears of it when one of them does not take it. So does the time of submission: a
- * copy that goes round in circles expires.
+ * copy that goes round in circles expires, if the Delivered-To lines have not ended it.
+ *
+ * A name of this machine in it stands for what it is an alias of, as at submission; lists (:include:) are not
+ * read any more by then, for a run is confined (confine.h).
  */
 #include "message_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/alloc.h"
+#include "aliases.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
 
-enum { BLOCK = 65536 };
+enum { BLOCK = 65536, RECIPIENTS_MAX = 10000 };
 
 struct copy {
 	int from, to;
@@ -76,8 +82,55 @@ put_lines(struct copy *c)
 	return before == '\n' || c->size == 0 ? 0 : put(c, "\r\n", 2);
 }
 
+/* --- its recipients ----------------------------------------------------------------------- */
+
+struct recipients {
+	struct envelope *e;
+	const char *hostname;
+};
+
+/* aliases_fn */
+static bool
+add_recipient(void *ctx, const char *mailbox)
+{
+	const struct recipients *r = ctx;
+	char whole[2 * ADDRESS_MAX];
+
+	if (address_domain(mailbox) != NULL) {
+		envelope_add(r->e, mailbox);
+	} else {
+		snprintf(whole, sizeof(whole), "%s@%s", mailbox, r->hostname);
+		envelope_add(r->e, whole);
+	}
+	return r->e->nrcpts <= RECIPIENTS_MAX;
+}
+
+/* What is wrong with an alias is no reason to lose the mail: the name stands for itself then. -1 and errno. */
+static int
+add_all(struct envelope *e, const struct message *m, char *const to[], size_t n)
+{
+	const char *hostname = m->all->options.bounce.hostname;
+	struct recipients r = {e, hostname != NULL ? hostname : "localhost"};
+	struct aliases *a = aliases_new(m->all->options.config, hostname);
+	char why[512];
+	int rc = EX_OK;
+
+	for (size_t i = 0; i < n && rc != EX_TEMPFAIL; i++) {
+		rc = aliases_expand(a, to[i], add_recipient, &r, why, sizeof(why));
+		if (rc != EX_OK) {
+			log_warn("%s: .forward names %s: %s", m->envelope.id, to[i], why);
+			add_recipient(&r, to[i]);
+		}
+	}
+	aliases_free(&a);
+	errno = rc == EX_TEMPFAIL ? EAGAIN : E2BIG;
+	return rc == EX_TEMPFAIL || e->nrcpts > RECIPIENTS_MAX ? -1 : 0;
+}
+
+/* --- the copy ----------------------------------------------------------------------------- */
+
 static void
-fill_in(struct envelope *e, const struct message *m, char *const to[], size_t n)
+fill_in(struct envelope *e, const struct message *m)
 {
 	const struct envelope *o = &m->envelope;
 
@@ -90,8 +143,6 @@ fill_in(struct envelope *e, const struct message *m, char *const to[], size_t n)
 	e->dots = o->dots || o->citadel;
 	e->longest = o->longest;
 	e->submitted = envelope_submitted(o, clock_wall_s());
-	for (size_t i = 0; i < n; i++)
-		envelope_add(e, to[i]);
 }
 
 static int
@@ -114,31 +165,43 @@ queue_copy(struct message *m, struct draft *d, struct envelope *e, const char *r
 	return draft_commit(m->all->spool, d, e, e->id[0] != '\0' ? e->id : NULL);
 }
 
+/* 0, also when it was there already; or an errno. */
+static int
+enter_copy(struct message *m, struct envelope *e, const char *recipient)
+{
+	struct draft d;
+	int error = 0;
+
+	if (draft_open(m->all->spool, &d) != 0 ||
+	    (queue_copy(m, &d, e, recipient) != 0 && errno != EEXIST))
+		error = errno;
+	draft_abort(m->all->spool, &d);
+	return error;
+}
+
 int
 message_forward(struct job *j, size_t rcpt, char *const to[], size_t n)
 {
 	struct message *m = j->ctx;
-	struct messages *ms = m->all;
 	size_t len = strlen(m->envelope.id);
 	char suffix[32];
 	struct envelope e;
-	struct draft d;
 	int error = 0;
 
 	envelope_init(&e);
-	fill_in(&e, m, to, n);
+	fill_in(&e, m);
 	snprintf(suffix, sizeof(suffix), ".f%zu", j->rcpts[rcpt].index);
 	if (len + strlen(suffix) <= ENVELOPE_ID_MAX) {
 		memcpy(e.id, m->envelope.id, len);
 		str_copy(e.id + len, sizeof(e.id) - len, suffix);
 	}
-	if (draft_open(ms->spool, &d) != 0 ||
-	    (queue_copy(m, &d, &e, j->rcpts[rcpt].address) != 0 && errno != EEXIST))
+	if (add_all(&e, m, to, n) != 0)
 		error = errno;
-	draft_abort(ms->spool, &d);
+	else if (e.nrcpts > 0) /* else aliases say that nobody gets it */
+		error = enter_copy(m, &e, j->rcpts[rcpt].address);
 	envelope_free(&e);
 	if (error == 0)
-		ms->options.arrived(ms->options.ctx);
+		m->all->options.arrived(m->all->options.ctx);
 	errno = error;
 	return error == 0 ? 0 : -1;
 }

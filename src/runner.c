@@ -436,6 +436,7 @@ build_queue(struct runner *r)
 			    .whole_max = 50000,
 			    .expire_s = c->expire_s,
 			},
+		    .config = c,
 		},
 	};
 

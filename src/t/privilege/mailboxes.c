@@ -298,6 +298,23 @@ START_TEST(forward_is_read_as_its_user)
 }
 END_TEST
 
+/* The run reads it although it has confined itself by then. */
+START_TEST(forward_names_an_alias)
+{
+	char conf[PATH_SIZE + 40];
+
+	set_stage("maildir");
+	own_file("aliases", "friends: bob\n", 0, 0644);
+	snprintf(conf, sizeof(conf), "local maildir\naliases %s", path_of("aliases"));
+	kit_configure("%s", conf);
+	own_file("ann/.forward", "friends\n", ANN, 0600);
+	post("ann");
+	ck_assert_int_eq(roots_run(), 0);
+	is(only_file("bob/Maildir/new"), BOB, 0600);
+	ck_assert_uint_eq(files_in("ctl"), 0);
+}
+END_TEST
+
 /* None of these is anybody's name. */
 START_TEST(names_that_are_paths)
 {
@@ -495,8 +512,9 @@ suite_mailboxes(void)
 	    mboxes_are_made_as_their_users, only_roots_run_delivers,
 	    waits_for_a_passwd_that_is_missing, mbox_that_another_has_laid_there,
 	    mbox_with_a_second_name, forward_that_is_a_link, forward_is_read_as_its_user,
-	    mailbox_without_room, everybody_is_who_he_should_be, descriptors_of_root_stay_with_root,
-	    helper_cannot_be_touched, killed_run_leaves_no_helper};
+	    forward_names_an_alias, mailbox_without_room, everybody_is_who_he_should_be,
+	    descriptors_of_root_stay_with_root, helper_cannot_be_touched,
+	    killed_run_leaves_no_helper};
 	Suite *s = users_suite("mailboxes", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, links_to_what_is_anothers, 2);
