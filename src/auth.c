@@ -1,11 +1,6 @@
 /* auth.c: credentials for whoever asks. */
 #include "auth.h"
 
-#include <sys/resource.h>
-#if defined(__linux__)
-#include <sys/prctl.h>
-#endif
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +10,7 @@
 #include "auth_secret.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "privilege.h"
 
 static const char doing[] = "looking for credentials";
 
@@ -302,18 +298,6 @@ auth_release(struct auth_query *q)
 
 /* --- all of it --- */
 
-/* A core dump would hold what is in memory. RLIMIT_CORE does not keep Linux from piping one to a program. */
-static void
-forbid_core(void)
-{
-	const struct rlimit none = {0, 0};
-
-	setrlimit(RLIMIT_CORE, &none);
-#if defined(__linux__)
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
-}
-
 static void
 add_env(struct auth *a, const char *name, const char *value)
 {
@@ -389,7 +373,7 @@ auth_new(struct reactor *r, const struct auth_options *o)
 		.show_errors = o->show_errors,
 		.limit_s = AUTH_COMMAND_S});
 	if (a->path != NULL)
-		forbid_core();
+		privilege_forbid_core();
 	if (has_command(a))
 		secrets_begin(&a->secrets); /* if it fails now, whoever asks hears why */
 	return a;

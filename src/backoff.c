@@ -1,3 +1,4 @@
+/* backoff.c: when to try again. */
 #include "backoff.h"
 
 int64_t
@@ -26,7 +27,7 @@ backoff_spread(int64_t interval_s, uint32_t random)
 	return due > 0 ? due : 1;
 }
 
-int
+bool
 backoff_expired(int64_t submitted, int64_t now, int64_t expire_s)
 {
 	return now >= submitted && now - submitted >= expire_s;

@@ -4,6 +4,7 @@
 #ifndef BACKOFF_H
 #define BACKOFF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -17,6 +18,6 @@ int64_t backoff_next(int64_t last_s, int64_t min_s, int64_t max_s);
 int64_t backoff_spread(int64_t interval_s, uint32_t random);
 
 /* Whether an attempt that ended at now ends the waiting of a message submitted at submitted. */
-int backoff_expired(int64_t submitted, int64_t now, int64_t expire_s);
+bool backoff_expired(int64_t submitted, int64_t now, int64_t expire_s);
 
 #endif

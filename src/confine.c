@@ -176,7 +176,7 @@ int
 confine_enter(const struct config *c)
 {
 	struct list l = {NULL, 0, 0};
-	int has;
+	int holds;
 
 	if (!the.allowed)
 		return 0;
@@ -192,9 +192,9 @@ confine_enter(const struct config *c)
 	if (c->local == CONFIG_LOCAL_MAILDIR || c->local == CONFIG_LOCAL_MBOX)
 		add_file(&l, c->aliases); /* which a .forward may name */
 	add_ca_store(&l, c->ca);
-	has = sandbox_enter(SANDBOX_RUNNER, l.v, l.n);
+	holds = sandbox_enter(SANDBOX_RUNNER, l.v, l.n);
 	for (size_t i = 0; i < l.n; i++)
 		free((void *)(uintptr_t)l.v[i].path);
 	free(l.v);
-	return has;
+	return holds;
 }

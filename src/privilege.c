@@ -101,9 +101,12 @@ can_go_back(const struct ids *to, const struct ids had[], size_t n)
 	       getegid() != to->gid;
 }
 
-/* Linux forbids both at a change of ids, unless somebody has set fs.suid_dumpable. */
-static void
-forbid_core(void)
+/*
+ * Linux forbids both at a change of ids, unless somebody has set fs.suid_dumpable. RLIMIT_CORE alone does not
+ * keep it from piping a core to a program.
+ */
+void
+privilege_forbid_core(void)
 {
 	const struct rlimit none = {0, 0};
 
@@ -151,7 +154,7 @@ privilege_as_program(char *why, size_t whysize)
 		    "owner");
 	if (become(&the.program, &f) == -1)
 		return -1;
-	forbid_core();
+	privilege_forbid_core();
 	return 0;
 }
 
@@ -161,7 +164,7 @@ privilege_called_by(uid_t uid)
 	the.caller.uid = uid;
 	the.known = true;
 	if (uid != geteuid())
-		forbid_core();
+		privilege_forbid_core();
 }
 
 /* --- root's run --------------------------------------------------------------------------- */
@@ -225,6 +228,6 @@ privilege_as_owner(const char *spool, bool ours, char *why, size_t whysize)
 		return fail(&f, errno, "spool %s: cannot be made", spool);
 	if (become(&to, &f) == -1)
 		return -1;
-	forbid_core();
+	privilege_forbid_core();
 	return 0;
 }

@@ -51,4 +51,7 @@ int privilege_stay_root(void);
  */
 void privilege_called_by(uid_t uid);
 
+/* From now on nobody traces this process (Linux), and it leaves no core dump with what is in its memory. */
+void privilege_forbid_core(void);
+
 #endif

@@ -23,7 +23,6 @@ struct submit_body {
 	bool eightbit; /* has bytes above 127 */
 	bool dots; /* some line starts with a dot */
 	bool line_open; /* the last line has no end yet */
-	bool cr; /* the last byte was one */
 	size_t longest; /* longest line so far, without CRLF */
 	size_t line; /* bytes in the open line */
 	size_t nbuf;

@@ -224,30 +224,33 @@ static void LOG_PRINTF(2, 0) format(char *line, const char *fmt, va_list ap)
 	str_clean(line, LINE_MAX_BYTES, line, strlen(line));
 }
 
+static void LOG_PRINTF(2, 0) log_formatted(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[LINE_MAX_BYTES];
+
+	format(line, fmt, ap);
+	log_line(level, line);
+	show(line);
+}
+
 void
 log_info(const char *fmt, ...)
 {
-	char line[LINE_MAX_BYTES];
 	va_list ap;
 
 	va_start(ap, fmt);
-	format(line, fmt, ap);
+	log_formatted(LOG_LEVEL_INFO, fmt, ap);
 	va_end(ap);
-	log_line(LOG_LEVEL_INFO, line);
-	show(line);
 }
 
 void
 log_warn(const char *fmt, ...)
 {
-	char line[LINE_MAX_BYTES];
 	va_list ap;
 
 	va_start(ap, fmt);
-	format(line, fmt, ap);
+	log_formatted(LOG_LEVEL_WARN, fmt, ap);
 	va_end(ap);
-	log_line(LOG_LEVEL_WARN, line);
-	show(line);
 }
 
 void

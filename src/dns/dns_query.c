@@ -1,3 +1,4 @@
+/* dns_query.c: one question to the servers, over UDP and TCP, until there is an answer or no server left. */
 #include "dns/dns_query.h"
 
 #include <errno.h>
@@ -38,8 +39,8 @@ struct dns_query {
 
 	uint16_t id;
 	bool edns;
-	uint8_t
-	    packet[TCP_PREFIX + DNS_MSG_QUERY_MAX]; /* the query, behind its length as TCP has it */
+	/* The query, behind its length as TCP has it. */
+	uint8_t packet[TCP_PREFIX + DNS_MSG_QUERY_MAX];
 	size_t len; /* without the length */
 	struct watch udp; /* fd is -1 when there is no socket */
 	size_t udp_server; /* whom the socket is connected to */
@@ -500,15 +501,17 @@ start_tcp(struct dns_query *q)
 {
 	socklen_t len;
 	const struct sockaddr *to = server_addr(q, &len);
+	int err;
 
 	close_udp(q);
 	q->id = new_id();
 	q->sent = 0;
 	buf_clear(&q->in);
-	if (build(q, true) == 0)
-		q->tcp = conn_connect(q->r, to, len, NULL, 0, on_tcp, q);
-	if (q->tcp == NULL)
-		tcp_failed(q, strerror(errno));
+	err = build(q, true);
+	if (err == 0 && (q->tcp = conn_connect(q->r, to, len, NULL, 0, on_tcp, q)) == NULL)
+		err = errno;
+	if (err != 0)
+		tcp_failed(q, strerror(err));
 	else
 		conn_deadline(q->tcp, deadline_ms(q));
 }

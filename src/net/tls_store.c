@@ -45,10 +45,17 @@ tls_ca_place(size_t i)
 	return i == PLACES + 1 ? X509_get_default_cert_dir() : NULL;
 }
 
+struct loading {
+	X509_STORE *store;
+	unsigned char *digest; /* TLS_DIGEST bytes */
+	char *why;
+	size_t whysize;
+};
+
 static bool
-fail(char *why, size_t whysize, const char *path, const char *what)
+fail(const struct loading *l, const char *path, const char *what)
 {
-	snprintf(why, whysize, "%s: %s", path, what);
+	snprintf(l->why, l->whysize, "%s: %s", path, what);
 	return false;
 }
 
@@ -128,8 +135,7 @@ add_certificates(X509_STORE *store, const struct buf *b, bool *broken)
 }
 
 static bool
-load_file(X509_STORE *store, const char *path, int fd, unsigned char digest[TLS_DIGEST], char *why,
-    size_t whysize)
+load_file(const struct loading *l, const char *path, int fd)
 {
 	struct buf b;
 	size_t n;
@@ -140,16 +146,17 @@ load_file(X509_STORE *store, const char *path, int fd, unsigned char digest[TLS_
 		int err = errno;
 
 		buf_free(&b);
-		return fail(why, whysize, path, strerror(err));
+		return fail(l, path, strerror(err));
 	}
-	mix(digest, buf_data(&b), buf_len(&b));
-	n = add_certificates(store, &b, &broken);
+	mix(l->digest, buf_data(&b), buf_len(&b));
+	n = add_certificates(l->store, &b, &broken);
 	buf_free(&b);
 	if (broken) {
-		snprintf(why, whysize, "%s: certificate number %zu cannot be read", path, n + 1);
+		snprintf(
+		    l->why, l->whysize, "%s: certificate number %zu cannot be read", path, n + 1);
 		return false;
 	}
-	return n > 0 ? true : fail(why, whysize, path, "no certificate in it");
+	return n > 0 ? true : fail(l, path, "no certificate in it");
 }
 
 /* Names as `openssl rehash` makes them: eight hex digits, a dot, a number. */
@@ -179,41 +186,38 @@ has_hashed(int fd)
 
 /* Certificates are read from it when they are needed. Adding and removing some changes its mtime. */
 static bool
-load_dir(X509_STORE *store, const char *path, const struct stat *st,
-    unsigned char digest[TLS_DIGEST], char *why, size_t whysize)
+load_dir(const struct loading *l, const char *path, const struct stat *st)
 {
 	char text[32];
 
-	if (X509_STORE_load_path(store, path) != 1)
-		return fail(why, whysize, path, "OpenSSL does not take it");
+	if (X509_STORE_load_path(l->store, path) != 1)
+		return fail(l, path, "OpenSSL does not take it");
 	snprintf(text, sizeof(text), "%jd", (intmax_t)st->st_mtime);
-	mix(digest, path, strlen(path));
-	mix(digest, text, strlen(text));
+	mix(l->digest, path, strlen(path));
+	mix(l->digest, text, strlen(text));
 	return true;
 }
 
 static bool
-load(X509_STORE *store, const char *path, unsigned char digest[TLS_DIGEST], char *why,
-    size_t whysize)
+load(const struct loading *l, const char *path)
 {
 	int fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 	struct stat st;
 	bool ok;
 
 	if (fd == -1)
-		return fail(why, whysize, path, strerror(errno));
+		return fail(l, path, strerror(errno));
 	if (sys.fstat(fd, &st) == -1) {
 		int err = errno;
 
 		sys.close(fd);
-		return fail(why, whysize, path, strerror(err));
+		return fail(l, path, strerror(err));
 	}
-	if (S_ISDIR(st.st_mode)) { /* has_hashed() closes it */
-		return has_hashed(fd) ? load_dir(store, path, &st, digest, why, whysize)
-				      : fail(why, whysize, path,
-					    "no hashed certificate in it (see openssl-rehash(1))");
-	}
-	ok = load_file(store, path, fd, digest, why, whysize);
+	if (S_ISDIR(st.st_mode)) /* has_hashed() closes it */
+		return has_hashed(fd)
+			   ? load_dir(l, path, &st)
+			   : fail(l, path, "no hashed certificate in it (see openssl-rehash(1))");
+	ok = load_file(l, path, fd);
 	sys.close(fd);
 	return ok;
 }
@@ -222,13 +226,18 @@ bool
 tls_store_load(
     X509_STORE *store, const char *ca, unsigned char digest[TLS_DIGEST], char *why, size_t whysize)
 {
-	const char *place;
 	char ignored[256];
+	struct loading l = {
+	    .store = store, .digest = digest, .why = ignored, .whysize = sizeof(ignored)};
+	const char *place;
 
-	if (ca != NULL)
-		return load(store, ca, digest, why, whysize);
+	if (ca != NULL) {
+		l.why = why;
+		l.whysize = whysize;
+		return load(&l, ca);
+	}
 	for (size_t i = 0; (place = tls_ca_place(i)) != NULL; i++)
-		if (load(store, place, digest, ignored, sizeof(ignored)))
+		if (load(&l, place))
 			return true;
 	snprintf(why, whysize, "no CA certificates found: looked at");
 	for (size_t i = 0; i < PLACES; i++) {

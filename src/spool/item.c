@@ -140,28 +140,26 @@ end_citadel_list(struct spool *sp, int fd, const struct envelope *e, char last, 
 	return r;
 }
 
-static enum spool_load
-parse_item(struct spool *sp, const char *id, int lock, struct envelope *e, const struct buf *text,
-    off_t *size, char *why, size_t whysize)
+static bool
+parse_item(const char *id, struct envelope *e, const struct buf *text, char *why, size_t whysize)
 {
-	const char *p = buf_data(text);
+	if (envelope_parse(e, buf_data(text), buf_len(text), why, whysize) == ENVELOPE_DAMAGED)
+		return false;
+	if (strcmp(e->msgid, id) == 0)
+		return true;
+	/* spool_clean() tells by its name whether a body is still wanted. */
+	snprintf(why, whysize, "msgid is not the name of the file");
+	return false;
+}
 
-	if (envelope_parse(e, p, buf_len(text), why, whysize) == ENVELOPE_DAMAGED)
-		return SPOOL_CORRUPT;
-	if (strcmp(e->msgid, id) != 0) {
-		/* spool_clean() tells by its name whether a body is still wanted. */
-		snprintf(why, whysize, "msgid is not the name of the file");
-		return SPOOL_CORRUPT;
-	}
-	*size = (off_t)e->whole_size;
-	if (lock < 0)
-		return SPOOL_LOADED;
+/* For whoever has locked it to work on it. last: the byte where its whole lines end. -1 and errno. */
+static int
+take_up(struct spool *sp, int fd, const struct envelope *e, char last, off_t *size)
+{
 	if (e->bad_lines > 0)
-		log_warn("%s: %u lines of the control file cannot be understood, skipped", id,
+		log_warn("%s: %u lines of the control file cannot be understood, skipped", e->id,
 		    e->bad_lines);
-	if (end_citadel_list(sp, lock, e, p[e->whole_size - 1], size) == -1)
-		return SPOOL_UNREADABLE;
-	return SPOOL_LOADED;
+	return end_citadel_list(sp, fd, e, last, size);
 }
 
 enum spool_load
@@ -184,7 +182,13 @@ spool_load(struct spool *sp, const char *id, int fd, struct envelope *e, off_t *
 	buf_init(&text, SPOOL_CTL_MAX);
 	if (read_all(fd < 0 ? own : fd, 0, st.st_size, &text) == 0) {
 		str_copy(e->id, sizeof(e->id), id);
-		answer = parse_item(sp, id, fd, e, &text, size, why, whysize);
+		if (!parse_item(id, e, &text, why, whysize)) {
+			answer = SPOOL_CORRUPT;
+		} else {
+			*size = (off_t)e->whole_size;
+			if (fd < 0 || take_up(sp, fd, e, buf_data(&text)[*size - 1], size) == 0)
+				answer = SPOOL_LOADED;
+		}
 	}
 	spool_close_fd(&own);
 	buf_free(&text);
