@@ -67,8 +67,8 @@ struct aliases_text {
 	const char *at, *end;
 	int line;
 	bool start; /* of a line */
-	bool
-	    secret; /* what stands there is not to be shown: whoever named a list need not be allowed to read it */
+	/* What stands there is not to be shown: whoever named a list need not be allowed to read it. */
+	bool secret;
 };
 
 enum aliases_kind {

@@ -18,8 +18,7 @@
 
 enum {
 	COMMAND_SECRET_MAX = 8192, /* bytes of the first line: tokens have some thousands */
-	COMMAND_OUTPUT_MAX =
-	    65536, /* a program that prints more than this is not a password manager */
+	COMMAND_OUTPUT_MAX = 65536, /* who prints more than this is not a password manager */
 };
 
 struct reaper { /* waits, without waiting, for killed children */

@@ -1,3 +1,4 @@
+/* bounce.c: whom to tell, and the report as a new message in the spool. */
 #include "bounce.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* bounce_letter.c: a message of our own, written into a draft. */
 #include "bounce_letter.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* bounce_original.c: the message that a report is about. */
 #include "bounce_original.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* bounce_report.c: the text of a report: for people, for programs, and the original. */
 #include "bounce_report.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * config.h: sortie.conf as a struct. Every key is a row of one table in config_keys.c.
  *
  * A key and its value a line; # starts a comment; unknown keys and bad values are errors with file
- * and line. Nothing below the top level sees this struct: sortie.c fills each layer's own options.
+ * and line. Nothing below the top level sees this struct: who calls a layer fills that layer's own options.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -30,8 +30,8 @@ struct target { /* where a relay, route or fallback line points */
 	uint16_t port; /* 0: the default (`port` for smtp) */
 	int line; /* in the configuration file, for the log */
 	bool tls_first; /* smtps: TLS from the start (RFC 8314 3.3) */
-	bool
-	    submission; /* submission or smtps: a provider's server, verified unless a tls line says else */
+	/* submission or smtps: a provider's server, verified unless a tls line says else */
+	bool submission;
 	char *user; /* of the URL: whose credentials; NULL: whichever are there for the host */
 	char *pattern; /* relay: sender pattern or NULL; route: the recipient domain */
 };
@@ -68,11 +68,11 @@ typedef void config_bad_fn(void *ctx, int line, const char *why);
 
 struct config {
 	char *path; /* of the file, for messages */
+	bool roots; /* ... which root alone can write to */
 	config_bad_fn *on_bad; /* hears of each bad line; NULL: reading ends at the first */
 	void *on_bad_ctx;
-	bool roots; /* ... which root alone can write to */
-	char *home,
-	    *user; /* the effective user's, for commands that print secrets; NULL: unknown */
+	/* The effective user's, for commands that print secrets; NULL: unknown. */
+	char *home, *user;
 	char *hostname, *domain; /* NULL: found out */
 	char *spool;
 	struct targets relays, fallbacks, routes;

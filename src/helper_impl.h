@@ -24,8 +24,8 @@ struct helper_log {
 };
 
 int helper_log_begin(void); /* 0, or -1 and errno */
-int helper_log_begin_with(
-    const struct helper_log *log, bool keep_stderr); /* its ident does not count */
+/* log: its ident does not count */
+int helper_log_begin_with(const struct helper_log *log, bool keep_stderr);
 void helper_log_end(void);
 bool helper_log_lost(void);
 pid_t helper_log_pid(void); /* for tests */

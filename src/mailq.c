@@ -1,4 +1,6 @@
 /*
+ * mailq.c: the queue as a table.
+ *
  * The shape is the one that scripts know: a line an entry that begins with the id, its mark (* being
  * delivered, ! held), size, date and sender; and as the very last line either "Mail queue is empty"
  * or "-- N Kbytes in N Requests."

@@ -11,8 +11,8 @@ struct sender {
 	size_t nlocal;
 	const char *domain; /* NULL: none */
 	bool ours; /* a domain of this machine */
-	bool
-	    user; /* ... or the one that we complete addresses with: the local part names a user here */
+	/* ... or the one that we complete addresses with: the local part names a user here */
+	bool user;
 };
 
 static bool

@@ -39,9 +39,8 @@ program_complain(int rc, const char *why)
 bool
 program_may_see_all(const struct program *p)
 {
-	struct stat st;
-
 	uid_t uid = privilege_caller();
+	struct stat st;
 
 	return uid == 0 || (stat(p->config.spool, &st) == 0 && st.st_uid == uid);
 }
@@ -72,8 +71,8 @@ program_read_config(struct program *p)
 	rc = config_read(&p->config, path, missing_ok, p->why, sizeof(p->why));
 	if (rc != EX_OK)
 		return rc;
-	if (missing_ok &&
-	    p->config.auth == NULL) { /* a file of the machine's: not with somebody's own -C */
+	/* Files of the machine's: not with somebody's own -C. */
+	if (missing_ok && p->config.auth == NULL) {
 		p->config.auth = xstrdup(SYSCONFDIR "/auth");
 		p->config.auth_missing_ok = true;
 	}

@@ -21,8 +21,8 @@ enum {
 	CONGESTED = 200, /* waiting jobs of a site that yields to others */
 	SCAN_SHARE = 10, /* of the time, scanning gets one part in so many */
 	CLOCK_SLACK_S = 3600,
-	SLEEP_MS =
-	    60000, /* a scan believes what one so long ago has seen asleep in the same pass */
+	/* A scan believes what one so long ago has seen asleep in the same pass. */
+	SLEEP_MS = 60000,
 	BUSY_MS = 250, /* until a message that another has locked is looked at again; doubles, */
 	BUSY_LOOKS = 5, /* so often in all */
 };

@@ -31,8 +31,8 @@ struct queue_options {
 
 struct queue *queue_new(
     struct reactor *r, struct spool *sp, struct sites *sites, const struct queue_options *o);
-void queue_free(
-    struct queue **q); /* after queue_pass_done() or queue_stop(), with nothing in work */
+/* After queue_pass_done() or queue_stop(), with nothing in work. */
+void queue_free(struct queue **q);
 
 /* Returns 0, or -1 and errno when not all of the spool can be read (a warning says so); what can be is
  * delivered. Also while a pass is under way: what is in work stays so. */

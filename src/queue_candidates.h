@@ -35,8 +35,8 @@ void candidates_add(struct candidates *c, const struct candidate *one);
 /* One more, or one that came before is dropped for it, or it is not kept: false. */
 bool candidates_offer(struct candidates *c, const struct candidate *one);
 void candidates_sort(struct candidates *c);
-struct candidate candidates_earliest(
-    struct candidates *c); /* which is taken out; there must be one */
+/* Which is taken out; there must be one. */
+struct candidate candidates_earliest(struct candidates *c);
 void candidates_clear(struct candidates *c);
 void candidates_free(struct candidates *c);
 

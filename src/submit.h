@@ -20,8 +20,8 @@ typedef ssize_t submit_read_fn(void *ctx, char *buf, size_t n);
 struct submit_options {
 	const char *hostname; /* FQDN or NULL: the Message-ID and Received then use "localhost" */
 	const char *domain; /* completes unqualified addresses; NULL: hostname */
-	const struct config
-	    *config; /* aliases, masquerading, whether mail goes out; NULL: none of it */
+	/* Aliases, masquerading, whether mail goes out; NULL: none of it. */
+	const struct config *config;
 	const char *login; /* of the real uid; NULL or "": its number serves */
 	const char *gecos; /* passwd's field, whose first part is the full name; NULL: none */
 	long long uid;
@@ -44,8 +44,9 @@ struct submit_options {
 
 /*
  * Returns EX_OK and the id, or a sysexits(3) code with one line in why: EX_USAGE no recipients, EX_DATAERR bad
- * addresses or too large or looping, EX_CONFIG an alias, EX_NOPERM a recipient that mail may not go to, EX_NOINPUT, EX_IOERR, EX_TEMPFAIL, EX_CANTCREAT. When *submit_stop becomes nonzero (a
- * signal handler sets it; the read is interrupted) it stops with EX_TEMPFAIL and nothing queued.
+ * addresses or too large or looping, EX_CONFIG an alias, EX_NOPERM a recipient that mail may not go to,
+ * EX_NOINPUT, EX_IOERR, EX_TEMPFAIL, EX_CANTCREAT. When submit_stop becomes nonzero (a signal handler sets it;
+ * the read is interrupted) it stops with EX_TEMPFAIL and nothing queued.
  */
 extern volatile sig_atomic_t submit_stop;
 int submit(struct spool *sp, const struct submit_options *o, char id[ENVELOPE_ID_MAX + 1],

@@ -40,8 +40,8 @@ submit_header_line(const char *line, size_t n, bool have_fields, bool whole)
 
 	while (name < n && name <= SUBMIT_LINE_MAX && line[name] == '\r')
 		name++;
-	if (name == n &&
-	    n <= SUBMIT_LINE_MAX) /* nothing, or an empty line that ended in CR CR LF */
+	/* Nothing, or an empty line that ended in CR CR LF. */
+	if (name == n && n <= SUBMIT_LINE_MAX)
 		return whole ? SUBMIT_LINE_EMPTY : SUBMIT_LINE_UNDECIDED;
 	if (is_blank(line[0]))
 		return have_fields ? SUBMIT_LINE_FOLDED : SUBMIT_LINE_TEXT;

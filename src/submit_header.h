@@ -34,8 +34,8 @@ struct submit_field {
 /* The field at *at, which moves behind it; false: the header has ended. */
 bool submit_field_next(const char **at, const char *end, struct submit_field *f);
 bool submit_field_named(const struct submit_field *f, const char *name);
-bool submit_field_one_of(
-    const struct submit_field *f, const char *const names[]); /* NULL ends them */
+/* names: NULL ends them */
+bool submit_field_one_of(const struct submit_field *f, const char *const names[]);
 
 enum submit_content { SUBMIT_CONTENT_NONE, SUBMIT_CONTENT_TEXT, SUBMIT_CONTENT_OTHER };
 

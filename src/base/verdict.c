@@ -1,3 +1,4 @@
+/* verdict.c: what became of something, and what to do then. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

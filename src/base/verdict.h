@@ -25,8 +25,8 @@ struct verdict {
 	enum fate fate;
 	enum scope scope;
 	int code; /* the reply's code; 0: not a server's reply */
-	bool
-	    no_attempt; /* nothing was tried (no nameserver, spool full): the retry interval stays */
+	/* Nothing was tried (no nameserver, spool full): the retry interval stays. */
+	bool no_attempt;
 	bool not_ours; /* ... for another kind of run can do it, at any time: even its time stays */
 	bool duplicate; /* it may have been taken, and will be sent again */
 	char enhanced[VERDICT_ENHANCED_MAX]; /* RFC 3463, "4.4.1"; never empty */

@@ -1,4 +1,6 @@
 /*
+ * dns_msg.c: packets <-> records.
+ *
  * The only file that knows the resolver library: res_mkquery() builds the question, ns_parserr()
  * walks the sections where it exists (HAVE_NS_PARSE), and our own walk does elsewhere. Names are
  * always read here: the libraries differ in what they let through (musl's prints a dot within a

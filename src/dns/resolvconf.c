@@ -1,3 +1,4 @@
+/* resolvconf.c: the lines of resolv.conf, and addresses of servers as text. */
 #include <netinet/in.h>
 
 #include <arpa/inet.h>

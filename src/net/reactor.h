@@ -70,8 +70,8 @@ bool timer_armed(const struct timer *t);
 
 void task_init(struct task *t, task_fn *fn, void *ctx);
 void task_queue(struct reactor *r, struct task *t); /* queued already: stays where it is */
-void task_queue_last(
-    struct reactor *r, struct task *t); /* at the end of this turn, after all tasks */
+/* At the end of this turn, after all tasks. */
+void task_queue_last(struct reactor *r, struct task *t);
 void task_queue_idle(struct reactor *r, struct task *t); /* when there is nothing else to do */
 void task_cancel(struct task *t);
 

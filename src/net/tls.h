@@ -31,19 +31,19 @@ struct tls_policy {
 
 struct tls_options {
 	const char *ca; /* a file of PEM certificates, or a hashed directory; NULL: the system's */
-	const char *cert,
-	    *key; /* client certificate; key NULL: in the same file; cert NULL: none */
+	/* Client certificate; key NULL: in the same file; cert NULL: none. */
+	const char *cert, *key;
 };
 
 struct tls_facts { /* what is known of a handshake; texts are clean */
 	char protocol[16], cipher[64]; /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
 	bool trusted; /* the chain leads to a CA that we know */
-	bool
-	    verified; /* ... and the name is right; or (TLS_FINGERPRINT) it is one of those listed */
+	/* ... and the name is right; or (TLS_FINGERPRINT) it is one of those listed */
+	bool verified;
 	bool resumed;
 	char subject[256], issuer[256], fingerprint[80]; /* of the leaf; "sha256:..." */
-	char why
-	    [256]; /* why it failed, or why it is not verified, or what broke it; "": no reason */
+	/* Why it failed, or why it is not verified, or what broke it; "": no reason. */
+	char why[256];
 };
 
 struct tls;

@@ -23,8 +23,8 @@ void command_hello(struct buf *out, const char *verb, const char *name);
 /* size 0: no SIZE parameter. The path has passed command_path(), here and below. */
 void command_mail(struct buf *out, const char *reverse_path, uint64_t size, bool eightbitmime);
 void command_rcpt(struct buf *out, const char *forward_path);
-void command_bdat(
-    struct buf *out, uint64_t size); /* the whole message in one chunk, which follows */
+/* The whole message in one chunk, which follows. */
+void command_bdat(struct buf *out, uint64_t size);
 void command_plain(struct buf *out, const char *verb); /* DATA, RSET, QUIT */
 
 #endif

@@ -23,12 +23,12 @@ enum ehlo_offer {
 
 struct ehlo {
 	unsigned offers;
-	uint64_t
-	    size; /* the largest message it takes; 0: it names no limit, or none we could count to */
+	/* The largest message it takes; 0: it names no limit, or none we could count to. */
+	uint64_t size;
 	uint32_t rcptmax; /* RFC 9422: RCPTs a transaction; 0: not said */
 	uint32_t mailmax; /* transactions a connection; 0: not said */
-	char auth
-	    [256]; /* mechanisms in upper case, separated by spaces; what does not fit is not there */
+	/* Mechanisms in upper case, separated by spaces; what does not fit is not there. */
+	char auth[256];
 };
 
 /* Reads a complete 2xx reply. Keywords in any case; a keyword that makes no sense is skipped. */

@@ -89,10 +89,10 @@ struct smtp_options {
 	const struct sasl_binding *binding; /* of a connection so secured; copied; NULL: none */
 	/* NULL: no AUTH. The caller's until SMTP_READY or SMTP_CLOSE has come. */
 	const struct sasl_credentials *auth;
-	struct buf
-	    *room; /* memory that engines lend each other for bodies on their way out; NULL: none */
-	bool
-	    auth_in_clear; /* the configuration says in so many words: credentials may go without TLS */
+	/* Memory that engines lend each other for bodies on their way out; NULL: none. */
+	struct buf *room;
+	/* The configuration says in so many words: credentials may go without TLS. */
+	bool auth_in_clear;
 };
 
 /* One message for some recipients. All it points to is the caller's and stays until SMTP_DONE. */
@@ -104,8 +104,8 @@ struct smtp_mail {
 	bool eightbit; /* has bytes above 127 */
 	bool no_dots; /* no line starts with a dot; a hint, the bytes themselves decide */
 	bool verbatim; /* all its lines end in CRLF: BDAT may take it byte for byte */
-	bool
-	    last_hop; /* 8-bit mail to a host without 8BITMIME: as it is (last hop) or SMTP_DONE with HOST scope */
+	/* 8-bit mail to a host without 8BITMIME: as it is (last hop) or SMTP_DONE with HOST scope. */
+	bool last_hop;
 };
 
 enum smtp_event_type {
@@ -125,23 +125,26 @@ struct smtp_event {
 	size_t want; /* SMTP_BODY */
 	bool again; /* SMTP_DONE: unsettled recipients go into another transaction, to this host */
 	size_t taken; /* SMTP_DONE: of its recipients, before it hung up over "too many"; or 0 */
-	bool
-	    benign; /* SMTP_CLOSE: it counts against neither hop nor site, reconnect if there is mail: 421
-			or close with nothing in flight, or before anything of a transaction was answered
-			where an earlier one was, or over "too many recipients"; an answer in
-			mid-body; our own trouble; in order */
-	bool
-	    behind_dot; /* SMTP_CLOSE: it hung up while something was in flight behind a final dot */
-	bool
-	    tls_failed; /* SMTP_CLOSE, only under SMTP_TLS_MAY and without credentials: STARTTLS was
-			offered and came to nothing (refused; the handshake failed; the connection
-			ended before a word was said under TLS): the host may be tried once in the
-			clear, on a new connection with SMTP_CLEAR */
-	bool chunking_failed; /* SMTP_CLOSE: it offered CHUNKING and does not know BDAT, or went
-			away over it: on a new connection without may_chunk */
-	const struct verdict
-	    *verdict; /* SETTLED, DONE (HOST scope, or NULL: nothing came back or again), CLOSE;
-			valid until the next call */
+	/*
+	 * SMTP_CLOSE: it counts against neither hop nor site, reconnect if there is mail: 421 or close
+	 * with nothing in flight, or before anything of a transaction was answered where an earlier one
+	 * was, or over "too many recipients"; an answer in mid-body; our own trouble; in order.
+	 */
+	bool benign;
+	/* SMTP_CLOSE: it hung up while something was in flight behind a final dot. */
+	bool behind_dot;
+	/*
+	 * SMTP_CLOSE, only under SMTP_TLS_MAY and without credentials: STARTTLS was offered and came to
+	 * nothing (refused; the handshake failed; the connection ended before a word was said under TLS):
+	 * the host may be tried once in the clear, on a new connection with SMTP_CLEAR.
+	 */
+	bool tls_failed;
+	/* SMTP_CLOSE: it offered CHUNKING and does not know BDAT, or went away over it: on a new
+	 * connection without may_chunk. */
+	bool chunking_failed;
+	/* SETTLED, DONE (HOST scope, or NULL: nothing came back or again), CLOSE; valid until the next
+	 * call. */
+	const struct verdict *verdict;
 };
 
 /* Whether s may stand behind EHLO: a domain or address literal, no control characters or spaces. */

@@ -28,8 +28,8 @@ enum rcpt_status { /* the numbers of the file */
 struct recipient {
 	struct map_node node; /* by address */
 	char *address;
-	char *
-	    extra; /* name=value fields behind the remote line (notify, orcpt), as written; or NULL */
+	/* name=value fields behind the remote line (notify, orcpt), as written; or NULL */
+	char *extra;
 	char *reason; /* the last text, NULL: none */
 	char *mta; /* in memory only: the host whose reply that is, NULL: none or unknown */
 	enum rcpt_status status;

@@ -40,8 +40,8 @@ open_wake(struct spool *sp, int flags)
 int
 spool_wake_open(struct spool *sp)
 {
-	return open_wake(
-	    sp, O_RDWR); /* our own writing end: no end-of-file when the last one leaves */
+	/* Our own writing end: no end-of-file when the last one leaves. */
+	return open_wake(sp, O_RDWR);
 }
 
 static void
