@@ -55,7 +55,7 @@ SPOOL = src/spool/spool.c src/spool/state.c src/spool/draft.c src/spool/item.c s
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 # The operators' program: its commands, and what they share.
 CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_select.c src/ctl/ctl_list.c \
-	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_trace.c src/ctl/ctl_act.c src/ctl/ctl_action.c \
+	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_sites.c src/ctl/ctl_stats.c src/ctl/ctl_trace.c src/ctl/ctl_act.c src/ctl/ctl_action.c \
 	src/ctl/ctl_check.c src/ctl/ctl_check_install.c src/ctl/ctl_check_run.c src/ctl/ctl_check_network.c \
 	src/ctl/ctl_import.c src/ctl/import_out.c src/ctl/import_queue.c src/ctl/import_folder.c src/ctl/import_dma.c \
 	src/ctl/import_nullmailer.c src/ctl/import_msmtp.c src/ctl/import_msmtpq.c src/ctl/import_ssmtp.c \
@@ -169,7 +169,7 @@ sortie: $(BUILD)/sortie
 $(BUILD)/sortie: $(OBJ_MAIN) $(BUILD)/libsortie.a
 	$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $@ $(OBJ_MAIN) $(BUILD)/libsortie.a $(LIBS)
 
-$(OBJ_FRONT): $(BUILD)/sbindir
+$(BUILD)/program.o: $(BUILD)/sbindir
 
 # Of the library only what taking mail in needs, so no OpenSSL: make hardened looks.
 $(BUILD)/sendmail: $(OBJ_FRONT) $(BUILD)/libsortie.a
@@ -278,12 +278,12 @@ privilege: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sortiectl $(BUILD)/check-p
 # The program and its front whose compiled-in places are below PLACE.
 ELSEWHERE = $(PLACE)/program.o $(PLACE)/config.o $(BUILD)/libsortie.a
 privilege-program: $(OBJ_MAIN) $(BUILD)/libsortie.a
-	@for f in program config front; do $(COMPILE) -USPOOLDIR -DSPOOLDIR='"$(PLACE)/spool"' \
+	@for f in program config; do $(COMPILE) -USPOOLDIR -DSPOOLDIR='"$(PLACE)/spool"' \
 		-USYSCONFDIR -DSYSCONFDIR='"$(PLACE)/etc"' -UPROGRAM -DPROGRAM='"$(PLACE)/sbin/sortie"' \
 		-o $(PLACE)/$$f.o src/$$f.c || exit 1; done
 	@$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $(PLACE)/program $(OBJ_MAIN) \
 		$(ELSEWHERE) $(LIBS)
-	@$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $(PLACE)/front $(PLACE)/front.o \
+	@$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $(PLACE)/front $(OBJ_FRONT) \
 		$(ELSEWHERE)
 
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.

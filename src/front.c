@@ -24,39 +24,13 @@
 #include "privilege.h"
 #include "sortie.h"
 
-#ifndef PROGRAM
-#define PROGRAM "/usr/local/sbin/sortie"
-#endif
-
 extern char **environ;
-
-/*
- * The whole program. Where our file's set-id bits gave us rights it is the one that was installed, and
- * no other: the caller may have linked that file to a place of his. Without them we have nothing that he
- * has not, and it is the one beside us, so that what has just been built works where it was built.
- */
-static const char *
-whole_program(char path[PATH_MAX])
-{
-	static const char name[] = "sortie";
-	ssize_t n;
-
-	if (privilege_is_set_id())
-		return PROGRAM;
-	n = readlink("/proc/self/exe", path, PATH_MAX - sizeof(name));
-	while (n > 0 && path[n - 1] != '/')
-		n--;
-	if (n <= 0)
-		return PROGRAM;
-	memcpy(path + n, name, sizeof(name));
-	return access(path, X_OK) == 0 ? path : PROGRAM;
-}
 
 int
 deliver_exec(char **argv)
 {
 	char path[PATH_MAX];
-	const char *whole = whole_program(path);
+	const char *whole = program_beside("sortie", path);
 
 	execve(whole, argv, environ);
 	fprintf(stderr, "sortie: %s: %s\n", whole, strerror(errno));
@@ -85,7 +59,7 @@ exec_whole(const struct options *o, char *what)
 {
 	char name[] = "sortie", verbose[] = "-v", rights[] = "-d", conf[] = "-C";
 	char *argv[8] = {name, what}, path[PATH_MAX];
-	const char *whole = whole_program(path);
+	const char *whole = program_beside("sortie", path);
 	size_t n = 2;
 
 	if (o->verbose)

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "privilege.h"
 
 #ifndef SYSCONFDIR
@@ -27,6 +28,10 @@
 #else
 #define ALIASES "/etc/aliases"
 #endif
+#endif
+
+#ifndef PROGRAM
+#define PROGRAM "/usr/local/sbin/sortie"
 #endif
 
 int
@@ -43,6 +48,26 @@ program_may_see_all(const struct program *p)
 	struct stat st;
 
 	return uid == 0 || (stat(p->config.spool, &st) == 0 && st.st_uid == uid);
+}
+
+const char *
+program_beside(const char *name, char path[PATH_MAX])
+{
+	static const char installed[] = PROGRAM;
+	size_t folder = (size_t)(strrchr(installed, '/') + 1 - installed);
+	ssize_t n = -1;
+
+	if (!privilege_is_set_id())
+		n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	if (n > 0) {
+		str_copy(path + n, PATH_MAX - (size_t)n, name);
+		if (access(path, X_OK) == 0)
+			return path;
+	}
+	snprintf(path, PATH_MAX, "%.*s%s", (int)folder, installed, name);
+	return path;
 }
 
 /* A log that cannot be opened (a full disk, a folder missing) is nothing to stop the mail for. */

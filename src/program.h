@@ -5,6 +5,7 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "config.h"
@@ -31,6 +32,13 @@ int program_take_rights(struct program *p);
 int program_read_config(struct program *p);
 /* To be called when we have become whoever we become: the log is to be his. */
 void program_open_log(const char *where);
+
+/*
+ * Another program of ours, by its name: where our file's set-id bits gave us rights, the one that was installed, and
+ * no other: the caller may have linked that file to a place of his. Without them we have nothing that he has
+ * not, and it is the one beside us, so that what has just been built works where it was built.
+ */
+const char *program_beside(const char *name, char path[PATH_MAX]);
 
 /* Whether the caller is root or the spool's owner. */
 bool program_may_see_all(const struct program *p);

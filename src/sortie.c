@@ -3,6 +3,7 @@
  */
 #include "sortie.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,8 @@
 #ifndef VERSION
 #define VERSION "0"
 #endif
+
+extern char **environ;
 
 /* --- submission --------------------------------------------------------------------------- */
 
@@ -148,6 +151,30 @@ run_mode(struct program *p, const char *called)
 	return rc;
 }
 
+/* What is known of hosts is for operators to see, and their program shows it, with the rights of whoever asks. */
+static int
+run_hoststat(struct program *p)
+{
+	char ctl[] = "sortiectl", conf[] = "-C", sites[] = "sites", path[PATH_MAX];
+	char shown[] = "--hoststat", forgotten[] = "--forget";
+	char *argv[6] = {ctl}, *config = (char *)(uintptr_t)p->options.config;
+	size_t n = 1;
+
+	if (privilege_as_caller(p->why, sizeof(p->why)) == -1)
+		return program_complain(EX_OSERR, p->why);
+	if (config != NULL) {
+		argv[n++] = conf;
+		argv[n++] = config;
+	}
+	argv[n++] = sites;
+	argv[n] = p->options.mode == MODE_HOSTSTAT ? shown : forgotten;
+	program_beside(ctl, path);
+	execve(path, argv, environ);
+	snprintf(p->why, sizeof(p->why), "%.400s, which looks after what is known of hosts: %s",
+	    path, strerror(errno));
+	return program_complain(EX_OSFILE, p->why);
+}
+
 static int
 run(struct program *p, char **argv, const char *called)
 {
@@ -157,9 +184,9 @@ run(struct program *p, char **argv, const char *called)
 	case MODE_VERSION:
 		printf("sortie %s\n", VERSION);
 		return EX_OK;
-	case MODE_HOSTSTAT: /* nothing about hosts is kept between runs */
+	case MODE_HOSTSTAT:
 	case MODE_PURGESTAT:
-		return EX_OK;
+		return run_hoststat(p);
 	case MODE_QUEUE:
 	case MODE_VERIFY:
 	case MODE_DELIVER:

@@ -70,7 +70,8 @@ int ctl_options(struct ctl *c, const struct ctl_option *options, int *argc, char
 
 typedef int ctl_fn(struct ctl *c, int argc, char **argv);
 ctl_fn ctl_list, ctl_show, ctl_cat, ctl_shape;
-ctl_fn ctl_import, ctl_check, ctl_trace;
+ctl_fn ctl_sites, ctl_stats, ctl_trace;
+ctl_fn ctl_import, ctl_check;
 ctl_fn ctl_retry, ctl_hold, ctl_release, ctl_remove, ctl_bounce;
 
 #endif

@@ -150,17 +150,6 @@ sorted(struct shape *sh, size_t *n)
 	return all;
 }
 
-static const char *
-count_cell(const struct ctl *c, uint64_t n, char dst[24])
-{
-	if (n > 9999 && c->tty)
-		snprintf(dst, 24, n > 999999 ? "%" PRIu64 "M" : "%" PRIu64 "k",
-		    n > 999999 ? n / 1000000 : n / 1000);
-	else
-		snprintf(dst, 24, "%" PRIu64, n);
-	return dst;
-}
-
 static void
 print_table(const struct shape *sh, struct site *const all[], size_t n)
 {
@@ -179,9 +168,9 @@ print_table(const struct shape *sh, struct site *const all[], size_t n)
 	table_init(&t, sh->c, columns, AGES + 2);
 	for (size_t i = 0; i < n && !ferror(sh->c->out); i++) {
 		cells[0] = all[i]->name;
-		cells[1] = count_cell(sh->c, all[i]->total, text[AGES]);
+		cells[1] = term_count(sh->c, all[i]->total, text[AGES]);
 		for (size_t k = 0; k < AGES; k++)
-			cells[k + 2] = count_cell(sh->c, all[i]->by_age[k], text[k]);
+			cells[k + 2] = term_count(sh->c, all[i]->by_age[k], text[k]);
 		table_row(&t, i == 0 ? TERM_BOLD : TERM_PLAIN, cells);
 	}
 	table_free(&t);

@@ -218,6 +218,17 @@ term_span(int64_t seconds, char dst[24])
 	return dst;
 }
 
+const char *
+term_count(const struct ctl *c, uint64_t n, char dst[24])
+{
+	if (n > 9999 && c->tty)
+		snprintf(dst, 24, n > 999999 ? "%" PRIu64 "M" : "%" PRIu64 "k",
+		    n > 999999 ? n / 1000000 : n / 1000);
+	else
+		snprintf(dst, 24, "%" PRIu64, n);
+	return dst;
+}
+
 /* --- tables ------------------------------------------------------------------------------- */
 
 static unsigned

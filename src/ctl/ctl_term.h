@@ -27,6 +27,8 @@ size_t term_clean(const struct ctl *c, struct buf *out, const char *text, size_t
 /* The same to c->out, uncut. */
 void term_print(const struct ctl *c, const char *text);
 
+/* "4711", on a terminal "12k" or "3M". Returns dst. */
+const char *term_count(const struct ctl *c, uint64_t n, char dst[24]);
 /* "4.6K": at most five columns. Returns dst. */
 const char *term_size(uint64_t bytes, char dst[16]);
 

@@ -37,6 +37,15 @@ static const struct ctl_command commands[] = {
     {"shape", ctl_shape, CTL_SPOOL, "[--sender] [--json]",
 	"how long mail has waited for which site, in minutes",
 	"  --sender             from which site\n"},
+    {"sites", ctl_sites, CTL_SPOOL, "[--json | --hoststat | --forget] [SITE]...",
+	"what runs have seen of each destination",
+	"  --hoststat           as sendmail's hoststat shows it\n"
+	"  --forget             forgets that, and counts from 0\n"
+	"  SITE                 as it is listed, or a domain or a host; all that is known of it\n"},
+    {"stats", ctl_stats, CTL_NOTHING, "[--json | --prometheus] [--output FILE]",
+	"what was counted since when, and the queue now",
+	"  --prometheus         as Prometheus reads it\n"
+	"  --output FILE        into a file, which is replaced when all of it is there\n"},
     {"trace", ctl_trace, CTL_SPOOL, "[SITE] | --show SITE | --off [SITE] | --json",
 	"keeps the next conversation with a site",
 	"  SITE                 a domain, the name of a host, \"relay HOST:PORT\"; without it, a "

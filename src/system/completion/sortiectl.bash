@@ -5,6 +5,11 @@ _sortiectl_ids() {
 	sortiectl "$@" list 2> /dev/null | sed -n '2,500s/ .*//p;500q'
 }
 
+# Sites with no blank in their names; the others may be called by their hosts.
+_sortiectl_sites() {
+	sortiectl "$@" sites --json 2> /dev/null | sed -n '500q;s/^{"site":"\([^" ]*\)".*/\1/p'
+}
+
 # Conversations that are asked for or kept.
 _sortiectl_traced() {
 	sortiectl "$@" trace --json 2> /dev/null | sed -n 's/^{"site":"\([^"]*\)".*/\1/p'
@@ -33,12 +38,16 @@ _sortiectl() {
 		[[ $command != shape ]] && return ;;
 	esac
 	case $command in
-	'') words='list show cat retry hold release remove bounce shape trace import check help -C --help --version' ;;
-	help) words='list show cat retry hold release remove bounce shape trace import check' ;;
+	'') words='list show cat retry hold release remove bounce shape sites stats trace import check help -C --help --version' ;;
+	help) words='list show cat retry hold release remove bounce shape sites stats trace import check' ;;
 	list) words="--json $selection" ;;
 	cat) words=--raw ;;
 	retry | hold | release | remove | bounce) words="-n --dry-run $selection" ;;
 	shape) words='--sender --json' ;;
+	sites) words='--json --hoststat --forget' ;;
+	stats)
+		[[ $prev = --output ]] && COMPREPLY=($(compgen -f -- "$cur")) && return
+		words='--json --prometheus --output' ;;
 	trace)
 		words='--show --off --json'
 		[[ $cur != -* ]] && words="$words $(_sortiectl_traced "${config[@]}")" ;;
@@ -53,6 +62,7 @@ _sortiectl() {
 	,* | *,-*) ;;
 	list,* | show,* | cat,* | retry,* | hold,* | release,* | remove,* | bounce,*)
 		words="$words $(_sortiectl_ids "${config[@]}")" ;;
+	sites,* | trace,*) words="$words $(_sortiectl_sites "${config[@]}")" ;;
 	esac
 	COMPREPLY+=($(compgen -W "$words" -- "$cur"))
 }

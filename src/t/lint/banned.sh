@@ -7,7 +7,7 @@ BEGIN {
 		"getaddrinfo gethostbyname gethostbyaddr getnameinfo setlocale res_init res_query " \
 		"res_search waitpid wait tmpnam mktemp"
 	some["src/(submit|aliases|sortie|smtpd|privilege|deliver|front)[a-z_]*\\.c|src/ctl/(ctl_import|import_queue|ctl_check_install)\\.c|src/local/.*|src/t/(whole|fault)/.*"] = "getpwnam getpwuid getpwent"
-	some["src/(background|front|auth_command|helper|keeper)\\.c|src/ctl/ctl_check_network\\.c|src/local/.*|src/t/.*"] = "fork"
+	some["src/(background|front|auth_command|helper|keeper)\\.c|src/ctl/(ctl_check_network|ctl_stats)\\.c|src/local/.*|src/t/.*"] = "fork"
 	# In a child, whose time is bounded: what the system makes of our name is the question.
 	some["src/ctl/ctl_check_network\\.c"] = "getaddrinfo getnameinfo"
 	split(never, w, " ")
@@ -26,7 +26,7 @@ BEGIN {
 	ban["nanosleep"] = "^src/t/(kill/|lib/whole\\.c|bench/measure\\.c)"
 	# Tests may wait for the processes they made; auth_command.c, helper.c and smtpd.c only ask (WNOHANG);
 	# children of the local helper have ended by then.
-	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|front\\.c|helper\\.c|keeper\\.c|smtpd\\.c|ctl/ctl_check_network\\.c|local/serve\\.c)"
+	ban["waitpid"] = "^src/(t/.*|auth_command\\.c|front\\.c|helper\\.c|keeper\\.c|smtpd\\.c|ctl/ctl_check_network\\.c|ctl/ctl_stats\\.c|local/serve\\.c)"
 	ban["wait"] = "^src/t/.*"
 }
 
