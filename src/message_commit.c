@@ -41,8 +41,8 @@ warning_owed(const struct message *m)
 	const struct envelope *e = &m->envelope;
 	int64_t now = clock_wall_s();
 
-	return m->all->options.warn_s > 0 && m->attempted && !e->warned && e->waiting > 0 &&
-	       now - envelope_submitted(e, now) >= m->all->options.warn_s;
+	return m->all->options.warn_s > 0 && (m->attempted || m->not_ours) && !e->warned &&
+	       e->waiting > 0 && now - envelope_submitted(e, now) >= m->all->options.warn_s;
 }
 
 /* When it is tried next; what was no attempt leaves the interval as it is. */

@@ -20,12 +20,25 @@ struct outcome {
 	char reason[VERDICT_TEXT_MAX + 160];
 };
 
+/*
+ * What nobody tries at all is not tried for ever, either: mail for a mailbox, where no run is ever root's. But
+ * root's next run may be about to come, after days in which the machine was off: so not before the sender has
+ * been warned, in an earlier pass, where he is.
+ */
+static bool
+has_expired(const struct message *m, const struct verdict *v)
+{
+	const struct messages_options *o = &m->all->options;
+	int64_t now = clock_wall_s();
+
+	if (v->not_ours ? o->warn_s > 0 && !m->envelope.warned : v->no_attempt)
+		return false;
+	return backoff_expired(envelope_submitted(&m->envelope, now), now, o->expire_s);
+}
+
 static void
 decide(const struct message *m, const struct verdict *v, struct outcome *o)
 {
-	const struct messages_options *opt = &m->all->options;
-	int64_t now = clock_wall_s();
-
 	o->enhanced = v->enhanced;
 	verdict_line(v, o->reason, sizeof(o->reason));
 	switch (verdict_action(v, false)) {
@@ -47,13 +60,12 @@ decide(const struct message *m, const struct verdict *v, struct outcome *o)
 	o->status =
 	    v->scope == SCOPE_HOST || v->scope == SCOPE_ROUTE ? RCPT_UNREACHED : RCPT_DEFERRED;
 	o->word = "deferred";
-	if (!v->no_attempt &&
-	    backoff_expired(envelope_submitted(&m->envelope, now), now, opt->expire_s)) {
+	if (has_expired(m, v)) {
 		char last[VERDICT_TEXT_MAX + 64], age[32];
 
 		str_copy(last, sizeof(last), o->reason);
 		snprintf(o->reason, sizeof(o->reason), "4.4.7 not delivered within %s; last: %s",
-		    str_duration_text(opt->expire_s, age, sizeof(age)), last);
+		    str_duration_text(m->all->options.expire_s, age, sizeof(age)), last);
 		o->status = RCPT_FAILED;
 		o->word = "expired";
 		o->enhanced = "4.4.7";
@@ -116,7 +128,7 @@ message_settle(struct job *j, size_t rcpt, const struct verdict *v)
 	struct outcome o;
 
 	decide(m, v, &o);
-	if (v->not_ours) {
+	if (v->not_ours && o.status != RCPT_FAILED) {
 		m->not_ours = true;
 		if (r->reason != NULL)
 			return; /* that says more, or the same, in every run of this kind */
