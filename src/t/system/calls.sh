@@ -155,7 +155,99 @@ swaks --silent 2 --pipe '/usr/sbin/sendmail -bs' --from alice@example.org --to b
 	--h-Message-Id '<swaks@example.org>' --body 'text\n.\nend'
 END
 
+# Transports of Symfony's Mailer: SMTP with a process that stays; a pipe, in which it doubles dots unless it sees -i.
+call symfony_bs alice php << 'END'
+cat > symfony.php << 'PHP'
+<?php
+require '/usr/share/php/Symfony/Component/Mailer/autoload.php';
+$mailer = new Symfony\Component\Mailer\Mailer(Symfony\Component\Mailer\Transport::fromDsn($argv[1]));
+foreach (['one', 'two'] as $n)
+	$mailer->send((new Symfony\Component\Mime\Email())->from('alice@example.org')->to('bob@example.net', 'Carol <carol@example.com>')
+		->bcc('dave@example.com')->subject("Grüße, $n")->text("text\n.\n..two\nü\n"));
+PHP
+php symfony.php sendmail://default
+END
+
+call symfony_t alice php << 'END'
+php symfony.php 'sendmail://default?command=/usr/sbin/sendmail%20-t'
+END
+
+call symfony_t_i alice php << 'END'
+php symfony.php 'sendmail://default?command=/usr/sbin/sendmail%20-oi%20-t'
+END
+
+call phpmailer alice php << 'END'
+php << 'PHP'
+<?php
+require '/usr/share/php/libphp-phpmailer/autoload.php';
+$m = new PHPMailer\PHPMailer\PHPMailer(true);
+$m->isSendmail();
+$m->setFrom('shop@example.org', 'A Shop');
+$m->Sender = 'bounces@example.org';
+$m->addAddress('bob@example.net', 'Bob');
+$m->addBCC('dave@example.com');
+$m->Subject = 'Order';
+$m->Body = "text\n.\nend";
+exit($m->send() ? 0 : 1);
+PHP
+END
+
+# Its recipients stand on the command line, one of them looks like an option.
+call email_sender alice perl << 'END'
+perl -MEmail::Sender::Simple=sendmail -MEmail::Simple -e 'sendmail(Email::Simple->create(header => [From => q(alice@example.org),
+	To => q(bob@example.net), Subject => q(x)], body => "text\n.\n\n"), { from => q(bounces@example.org), to => [q(bob@example.net), q(carol@example.com)] })'
+END
+
+call ruby_mail alice ruby << 'END'
+ruby -e 'require "mail"; Mail.deliver { delivery_method :sendmail; charset = "UTF-8"; from "Alice <alice@example.org>"
+	to ["bob@example.net", "Carol <carol@example.com>"]; bcc "dave@example.com"; subject "Grüße"; body "text\n.\nend" }'
+END
+
+call smtplib_bs alice python3 << 'END'
+python3 - << 'PY'
+import smtplib, socket, subprocess
+ours, theirs = socket.socketpair()
+child = subprocess.Popen(['/usr/sbin/sendmail', '-bs'], stdin=theirs, stdout=theirs)
+theirs.close()
+class Pipe(smtplib.SMTP):
+    def _get_socket(self, *_):
+        return ours
+with Pipe('pipe', 25, local_hostname='me') as s:
+    try:
+        s.sendmail('alice@example.org', ['nobody'], 'Subject: one\r\n\r\n.\r\ntext\r\n')
+        s.sendmail('alice@example.org', ['bob@example.net', 'carol@example.com'], 'Subject: two\r\n\r\n.\r\ntext\r\n')
+        s.sendmail('alice@example.org', ['<>'], 'Subject: three\r\n\r\ntext\r\n')
+    except smtplib.SMTPRecipientsRefused:
+        print('refused')
+raise SystemExit(child.wait())
+PY
+END
+
 # --- command lines ---
+
+# What do_command.c of cronie, runjob.c of anacron, atd.c of at, sudo and sendmail.el of Emacs write and start.
+call cronie root << 'END'
+printf 'From: "(Cron Daemon)" <root>\nTo: root\nSubject: Cron <root@sys> job\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\nAuto-Submitted: auto-generated\nPrecedence: bulk\nX-Cron-Env: <LANG=C.UTF-8>\n\ntext\n.\n\303\274\n' |
+	/usr/sbin/sendmail -FCronDaemon -i -odi -oem -oi -t -f root
+END
+
+call anacron root << 'END'
+printf "From: Anacron <root>\nTo: root\nContent-Type: text/plain; charset=\"UTF-8\"\nSubject: Anacron job 'cron.daily' on sys\n\ntext\n" |
+	/usr/sbin/sendmail -FAnacron -odi root
+END
+
+call at alice << 'END'
+printf 'Subject: Output from your job        1\nTo: alice\n\ntext\n.\nend\n' | /usr/sbin/sendmail alice
+END
+
+call sudo root << 'END'
+printf 'To: root\nFrom: alice\nAuto-Submitted: auto-generated\nSubject: *** SECURITY information for sys ***\n\nsys : Nov 24 10:00:00 : alice : user NOT in sudoers\n\n' |
+	/usr/sbin/sendmail -t
+END
+
+call emacs alice << 'END'
+printf 'From: Alice Liddell <alice@sys.example.org>\nTo: bob@example.net\nSubject: x\n\ntext\n' | /usr/sbin/sendmail -oi -f alice -oem -odb -t
+END
 
 # A transport of Symfony's: EHLO, one message after another, RSET, a recipient it was not told.
 call bs alice << 'END'

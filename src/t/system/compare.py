@@ -50,8 +50,8 @@ class Message:
         self.parameters = sorted(set(re.findall(r'(?:NOTIFY|RET|ENVID)=\S+', read(stem + '.parameters').decode())))
         self.fields = [(n.decode('utf-8', 'replace'), made_up(v)) for n, _, v in self.fields]
 
-    def key(self):
-        return self.recipients, dict(self.fields).get('Subject', b''), self.body
+    def key(self): # in whatever order they have arrived
+        return self.recipients, dict(self.fields).get('Subject', b''), self.body, sorted(n.lower() for n, _ in self.fields)
 
     def named(self, name):
         return [v for n, v in self.fields if n.lower() == name.lower()]

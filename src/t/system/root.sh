@@ -5,7 +5,8 @@
 # writes into memory that vanishes with him (enter.sh).
 
 # Of these, what cannot be had is left out, and said.
-callers='bsd-mailx s-nail mutt git git-email php-cli libmime-lite-perl python3 cron mdadm smartmontools
+callers='bsd-mailx s-nail mutt git git-email php-cli php-symfony-mailer libphp-phpmailer libmime-lite-perl
+	libemail-sender-perl ruby-mail python3 cron mdadm smartmontools
 	fail2ban logwatch reportbug swaks tmux libssl3 ca-certificates python3-aiosmtpd'
 
 say() {
