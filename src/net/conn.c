@@ -41,8 +41,8 @@ struct conn {
 	bool reading, writing; /* wanted */
 	bool read_over, write_over; /* the end or an error was seen: nothing to wait for any more */
 	struct tls_conn *tls; /* NULL: none */
-	short read_needs,
-	    write_needs; /* of the socket: POLLIN and POLLOUT, unless TLS says otherwise */
+	/* Of the socket: POLLIN and POLLOUT, unless TLS says otherwise. */
+	short read_needs, write_needs;
 	short handshake_needs;
 	unsigned port; /* the peer's; 0: it has none */
 	conn_fn *fn;

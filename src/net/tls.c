@@ -26,8 +26,8 @@
 
 enum {
 	RECORD = 16384, /* RFC 8446 5.1: at most so much in one record */
-	RECVS_A_CALL =
-	    64, /* records without content cost work too, and there may be no end of them */
+	/* Records without content cost work too, and there may be no end of them. */
+	RECVS_A_CALL = 64,
 };
 
 /* --- verification --- */

@@ -1,4 +1,4 @@
-/* smtp.c: the client engine: the table of states, what moves it, the way in and out. */
+/* smtp.c: the client engine: the table of states, what moves it, and replies on their way in. */
 #include "proto/smtp.h"
 
 #include <stdio.h>
