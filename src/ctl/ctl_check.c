@@ -17,7 +17,7 @@
 #define PROGRAM "/usr/local/sbin/sortie"
 #endif
 
-enum { NETWORK_MS = 10 * 1000 };
+enum { NETWORK_MS = 10 * 1000, INDENT = 16, WIDTH_MIN = 40, TEXT_MAX = 1536 };
 
 enum when { ALWAYS, CONFIGURED, AS_OWNER, ASKING };
 
@@ -45,7 +45,7 @@ static const struct {
 static const struct {
 	const char *word; /* of the table and of JSON */
 	enum term_colour colour;
-} results[] = {{"ok", TERM_GREEN}, {"warn", TERM_YELLOW}, {"fail", TERM_RED}};
+} results[] = {{"ok", TERM_GREEN}, {"hint", TERM_BOLD}, {"warn", TERM_YELLOW}, {"fail", TERM_RED}};
 
 /* --- reporting ---------------------------------------------------------------------------- */
 
@@ -73,6 +73,37 @@ print_json(const struct check *k, enum check_result result, const char *text)
 	putc('\n', k->c->out);
 }
 
+/* Filled on a terminal, below itself; words are not cut. */
+static void
+print_text(const struct ctl *c, const char *text)
+{
+	char word[TEXT_MAX];
+	size_t at = INDENT, n, columns;
+	struct buf shown;
+
+	if (c->width < WIDTH_MIN) {
+		term_print(c, text);
+		return;
+	}
+	buf_init(&shown, sizeof(word) * 4);
+	for (; *text != '\0'; text += n + strspn(text + n, " ")) {
+		n = strcspn(text, " ");
+		snprintf(word, sizeof(word), "%.*s", (int)n, text);
+		buf_clear(&shown);
+		columns = term_clean(c, &shown, word, 0);
+		if (at > INDENT && at + 1 + columns > c->width) {
+			fprintf(c->out, "\n%*s", INDENT, "");
+			at = INDENT;
+		} else if (at > INDENT) {
+			putc(' ', c->out);
+			at++;
+		}
+		fputs(buf_str(&shown), c->out);
+		at += columns;
+	}
+	buf_free(&shown);
+}
+
 static void
 print_line(const struct check *k, enum check_result result, const char *text)
 {
@@ -81,7 +112,7 @@ print_line(const struct check *k, enum check_result result, const char *text)
 	fprintf(c->out, "%s%-4s%s  %-9s ", term_begin(c, results[result].colour),
 	    result == CHECK_FAIL ? "FAIL" : results[result].word,
 	    term_end(c, results[result].colour), k->name);
-	term_print(c, text);
+	print_text(c, text);
 	if (k->command[0] != '\0') {
 		fputs("\n\t", c->out);
 		term_print(c, k->command);
@@ -92,7 +123,7 @@ print_line(const struct check *k, enum check_result result, const char *text)
 void
 check_say(struct check *k, enum check_result result, const char *fmt, ...)
 {
-	char text[1536];
+	char text[TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -157,37 +188,40 @@ run_checks(struct check *k)
 	}
 }
 
-static int
-find_programs(struct check *k)
+bool
+check_begin(struct check *k, const char *program)
 {
-	const char *slash = strrchr(k->program, '/');
+	const char *slash;
 
+	k->own = program != NULL || k->c->program.options.config != NULL;
+	k->program = program != NULL ? program : PROGRAM;
+	k->root = "";
+	k->user = SORTIEUSER;
 	if (k->program[0] != '/')
-		return ctl_usage(k->c, "--program: write the whole path");
+		return ctl_usage(k->c, "--program: write the whole path"), false;
+	slash = strrchr(k->program, '/');
 	if (snprintf(k->folder, sizeof(k->folder), "%.*s", (int)(slash - k->program), k->program) >=
 	    (int)sizeof(k->folder))
-		return ctl_usage(k->c, "--program: that is too long");
+		return ctl_usage(k->c, "--program: that is too long"), false;
 	snprintf(k->front, sizeof(k->front), "%s/sortie-sendmail", k->folder);
-	return EX_OK;
+	return true;
 }
 
 int
 ctl_check(struct ctl *c, int argc, char **argv)
 {
 	struct check k = {.c = c};
+	const char *program = NULL;
 	const struct ctl_option options[] = {{"--json", &c->json, NULL},
 	    {"--no-network", &k.no_network, NULL}, {"-n", &k.no_network, NULL},
-	    {"--program", NULL, &k.program}, {NULL, NULL, NULL}};
+	    {"--program", NULL, &program}, {NULL, NULL, NULL}};
 
 	if (ctl_options(c, options, &argc, argv) != EX_OK)
 		return EX_USAGE;
 	if (argc > 2)
 		return ctl_usage(c, "one domain is tried");
 	k.domain = argc == 2 ? argv[1] : NULL;
-	k.own = k.program != NULL || c->program.options.config != NULL;
-	if (k.program == NULL)
-		k.program = PROGRAM;
-	if (find_programs(&k) != EX_OK)
+	if (!check_begin(&k, program))
 		return EX_USAGE;
 	run_checks(&k);
 	if (k.rc != EX_OK)

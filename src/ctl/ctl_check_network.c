@@ -1,14 +1,12 @@
 /*
- * ctl_check_network.c: what asks others: the machine's name, name servers, and the server that gets the mail.
+ * ctl_check_network.c: what asks others: the machine's name, and name servers.
  *
- * What may take long runs in a child, whose output is read until the time is over. The server is spoken to by
- * `sortie -bv -v`: as a delivery would, with its TLS and its login.
+ * What may take long runs in a child, whose output is read until the time is over.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,8 +20,9 @@
 #include "base/str.h"
 #include "ctl/ctl_check.h"
 #include "dns/resolvconf.h"
+#include "hosts.h"
 
-enum { NAME_MS = 3000, SERVER_MS = 2000, OUTPUT_MAX = 16 * 1024, TOO_LATE = -1 };
+enum { NAME_MS = 3000, SERVERS_MS = 2000, OUTPUT_MAX = 16 * 1024 };
 
 static int64_t
 time_left(const struct check *k, int64_t at_most_ms)
@@ -61,37 +60,35 @@ read_all(int fd, int64_t patience_ms, struct buf *out)
 	}
 }
 
-/* Runs it in a child, standard output being read: its exit status, or TOO_LATE. */
-typedef int child_fn(struct check *k);
-
-static int
-run_child(struct check *k, child_fn *fn, int64_t patience_ms, struct buf *out)
+int
+check_child(
+    struct check *k, check_child_fn *fn, const void *ctx, int64_t at_most_ms, struct buf *out)
 {
 	int ends[2], status = 0;
 	bool ended;
 	pid_t pid;
 
 	if (pipe(ends) == -1 || (pid = fork()) == -1)
-		return TOO_LATE;
+		return CHECK_TOO_LATE;
 	if (pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
 		close(ends[0]);
 		close(ends[1]);
-		_exit(fn(k));
+		_exit(fn(k, ctx));
 	}
 	close(ends[1]);
-	ended = read_all(ends[0], patience_ms, out);
+	ended = read_all(ends[0], time_left(k, at_most_ms), out);
 	if (!ended)
 		kill(pid, SIGKILL);
 	close(ends[0]);
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
-	return ended && WIFEXITED(status) ? WEXITSTATUS(status) : TOO_LATE;
+	return ended && WIFEXITED(status) ? WEXITSTATUS(status) : CHECK_TOO_LATE;
 }
 
 /* --- the machine's name ------------------------------------------------------------------- */
 
-enum { NAME_OK, NAME_UNKNOWN, NAME_OTHER };
+enum { NAME_OK, NAME_UNKNOWN, NAME_OTHER, NAME_LOOPBACK };
 
 static void
 say(const char *text)
@@ -101,16 +98,17 @@ say(const char *text)
 
 /* In a child: the addresses of our name, and the names of these. Loopback has none that others see. */
 static int
-look_up_name(struct check *k)
+look_up_name(struct check *k, const void *ctx)
 {
 	const char *name = config_hostname(&k->c->program.config);
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *all;
-	int result = NAME_OK;
+	int result = NAME_LOOPBACK;
 
+	(void)ctx;
 	if (getaddrinfo(name, NULL, &hints, &all) != 0)
 		return NAME_UNKNOWN;
-	for (const struct addrinfo *a = all; a != NULL && result == NAME_OK; a = a->ai_next) {
+	for (const struct addrinfo *a = all; a != NULL && result != NAME_OTHER; a = a->ai_next) {
 		char address[64], host[NI_MAXHOST];
 
 		if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof(address), NULL, 0,
@@ -120,6 +118,7 @@ look_up_name(struct check *k)
 		if (getnameinfo(
 			a->ai_addr, a->ai_addrlen, host, sizeof(host), NULL, 0, NI_NAMEREQD) != 0)
 			host[0] = '\0';
+		result = NAME_OK;
 		if (!str_eqi(host, name)) {
 			result = NAME_OTHER;
 			say(address);
@@ -149,9 +148,15 @@ check_hostname(struct check *k)
 		return;
 	}
 	buf_init(&out, OUTPUT_MAX);
-	switch (run_child(k, look_up_name, time_left(k, NAME_MS), &out)) {
+	switch (check_child(k, look_up_name, NULL, NAME_MS, &out)) {
 	case NAME_OK:
 		check_say(k, CHECK_OK, "%s", name);
+		break;
+	case NAME_LOOPBACK: /* as Debian's /etc/hosts has it */
+		check_say(k, CHECK_OK,
+		    "%s, which leads to this machine's loopback here: what "
+		    "others see was not asked",
+		    name);
 		break;
 	case NAME_UNKNOWN:
 		check_say(k, CHECK_WARN,
@@ -171,24 +176,64 @@ check_hostname(struct check *k)
 /* --- name servers ------------------------------------------------------------------------- */
 
 /* Who serves the root, RFC 1035 4.1: a question that every server has an answer to. */
-static bool
-server_answers(const struct sockaddr_storage *to, int64_t patience_ms)
-{
-	static const unsigned char query[] = {
-	    0x51, 0x7e, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1};
-	struct pollfd p = {.events = POLLIN};
-	unsigned char answer[512];
-	ssize_t n = -1;
+static const unsigned char query[] = {0x51, 0x7e, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1};
 
-	p.fd = socket(to->ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (p.fd == -1)
-		return false;
-	if (connect(p.fd, (const struct sockaddr *)to, resolvconf_server_len(to)) == 0 &&
-	    send(p.fd, query, sizeof(query), 0) == (ssize_t)sizeof(query) &&
-	    poll(&p, 1, (int)patience_ms) == 1)
-		n = recv(p.fd, answer, sizeof(answer), 0);
-	close(p.fd);
-	return n >= 12 && memcmp(answer, query, 2) == 0 && (answer[2] & 0x80) != 0;
+enum { NO_ANSWER = -1, SERVFAIL = 2, REFUSED = 5 }; /* RFC 1035 4.1.1 */
+
+static int
+ask(const struct sockaddr_storage *to)
+{
+	int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd == -1)
+		return -1;
+	if (connect(fd, (const struct sockaddr *)to, resolvconf_server_len(to)) == 0 &&
+	    send(fd, query, sizeof(query), 0) == (ssize_t)sizeof(query))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* The code of an answer to our question; NO_ANSWER: it is none. */
+static int
+take_answer(int fd)
+{
+	unsigned char answer[512];
+	ssize_t n = recv(fd, answer, sizeof(answer), 0);
+
+	if (n < 12 || memcmp(answer, query, 2) != 0 || (answer[2] & 0x80) == 0)
+		return NO_ANSWER;
+	return answer[3] & 0x0f;
+}
+
+/* All at once; so long at most. An error of one, a port where nobody listens, is no answer. */
+static void
+ask_all(const struct check *k, const struct resolvconf *rc, int code[RESOLVCONF_SERVERS])
+{
+	struct pollfd p[RESOLVCONF_SERVERS];
+	int64_t end_ms = clock_mono_ms() + time_left(k, SERVERS_MS), left;
+	size_t waiting = rc->nservers;
+
+	for (size_t i = 0; i < rc->nservers; i++) {
+		code[i] = NO_ANSWER;
+		p[i] = (struct pollfd){.fd = ask(&rc->servers[i]), .events = POLLIN};
+		waiting -= p[i].fd == -1;
+	}
+	while (waiting > 0 && (left = end_ms - clock_mono_ms()) > 0) {
+		if (poll(p, (nfds_t)rc->nservers, (int)left) <= 0)
+			continue;
+		for (size_t i = 0; i < rc->nservers; i++) {
+			if (p[i].fd == -1 || p[i].revents == 0)
+				continue;
+			code[i] = take_answer(p[i].fd);
+			close(p[i].fd);
+			p[i].fd = -1;
+			waiting--;
+		}
+	}
+	for (size_t i = 0; i < rc->nservers; i++)
+		if (p[i].fd >= 0)
+			close(p[i].fd);
 }
 
 static void
@@ -199,7 +244,7 @@ read_servers(const struct config *c, struct resolvconf *rc)
 	FILE *f;
 
 	if (c->nnameservers == 0) {
-		if ((f = fopen(c->resolv_conf, "re")) != NULL) {
+		if ((f = check_read(c->resolv_conf)) != NULL) {
 			n = fread(text, 1, sizeof(text), f);
 			fclose(f);
 		}
@@ -212,122 +257,85 @@ read_servers(const struct config *c, struct resolvconf *rc)
 			rc->nservers++;
 }
 
+/* --- whether any mail needs them --- */
+
+static bool
+target_needs_dns(const struct config *c, const struct target *t)
+{
+	struct in6_addr *found;
+
+	if (t->kind == TARGET_ADDRESS || t->kind == TARGET_LMTP_PATH)
+		return false;
+	if (t->kind == TARGET_MX || hosts_lookup(c->hosts, t->host, &found) == 0)
+		return true;
+	free(found);
+	return false;
+}
+
+static bool
+some_need_dns(const struct config *c, const struct targets *ts)
+{
+	for (size_t i = 0; i < ts->n; i++)
+		if (target_needs_dns(c, &ts->v[i]))
+			return true;
+	return false;
+}
+
+/* Not where all mail goes to addresses, or to names in the hosts file. */
+static bool
+needs_dns(const struct config *c)
+{
+	bool for_all = false; /* there is a relay for every sender */
+
+	if (some_need_dns(c, &c->local_lmtp))
+		return true;
+	if (c->local_only != 0)
+		return false;
+	for (size_t i = 0; i < c->relays.n; i++)
+		for_all = for_all || c->relays.v[i].pattern == NULL;
+	return !for_all || some_need_dns(c, &c->relays) || some_need_dns(c, &c->routes) ||
+	       some_need_dns(c, &c->fallbacks);
+}
+
+static void
+say_server(struct check *k, const char *server, int code, enum check_result bad)
+{
+	const struct config *c = &k->c->program.config;
+	const char *file = c->nnameservers > 0 ? c->path : c->resolv_conf;
+
+	if (code != NO_ANSWER && code != SERVFAIL && code != REFUSED) {
+		check_say(k, CHECK_OK, "name server %s answers", server);
+		return;
+	}
+	check_type_editor(k, file, 0);
+	if (code == NO_ANSWER)
+		check_say(k, bad, "name server %s does not answer within %d s (%s)", server,
+		    SERVERS_MS / 1000, file);
+	else
+		check_say(k, bad, "name server %s %s (%s)", server,
+		    code == SERVFAIL ? "reaches no others"
+				     : "does not answer this machine's questions",
+		    file);
+}
+
 void
 check_nameservers(struct check *k)
 {
 	const struct config *c = &k->c->program.config;
-	size_t answering = 0;
-	struct resolvconf rc;
 	char server[RESOLVCONF_SERVER_TEXT];
+	int code[RESOLVCONF_SERVERS];
+	size_t good = 0;
+	struct resolvconf rc;
 
+	if (!needs_dns(c)) {
+		check_say(k, CHECK_OK, "no mail needs it");
+		return;
+	}
 	read_servers(c, &rc);
-	for (size_t i = 0; i < rc.nservers; i++) {
-		resolvconf_server_text(&rc.servers[i], server);
-		if (server_answers(&rc.servers[i], time_left(k, SERVER_MS))) {
-			answering++;
-			check_say(k, CHECK_OK, "name server %s answers", server);
-		} else {
-			check_say(k,
-			    i + 1 == rc.nservers && answering == 0 ? CHECK_FAIL : CHECK_WARN,
-			    "name server %s does not answer within 2 s (%s)", server,
-			    c->nnameservers > 0 ? c->path : c->resolv_conf);
-		}
-	}
-}
-
-/* --- the server that gets the mail -------------------------------------------------------- */
-
-/* For whom: with a relay that does not matter, and nothing is sent. */
-static const char *
-test_address(const struct check *k, char dst[300])
-{
-	snprintf(dst, 300, "postmaster@%s", k->domain != NULL ? k->domain : "example.org");
-	return dst;
-}
-
-static int
-exec_verify(struct check *k)
-{
-	char address[300];
-	const char *file = k->c->program.options.config;
-	int null = open("/dev/null", O_RDWR);
-
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDERR_FILENO); /* the conversation */
-	test_address(k, address);
-	if (file != NULL)
-		execl(k->program, k->program, "-C", file, "-bv", "-v", address, (char *)NULL);
-	else
-		execl(k->program, k->program, "-bv", "-v", address, (char *)NULL);
-	return 127;
-}
-
-/* What -bv says of host, TLS and login, in a line; of several hosts of the one that it ended with. */
-static void
-take_facts(struct buf *out, struct buf *facts)
-{
-	char line[1024];
-	size_t n;
-
-	for (const char *at = buf_str(out); *at != '\0'; at += n + (at[n] == '\n')) {
-		n = strcspn(at, "\n");
-		snprintf(line, sizeof(line), "%.*s", (int)n, at);
-		if (str_starts(line, "  host: ")) {
-			buf_clear(facts);
-			buf_adds(facts, line + strlen("  host: "));
-		} else if (str_starts(line, "  TLS: ") || str_starts(line, "  login: ")) {
-			buf_addf(facts, "; %s", line + 2);
-		} else if (buf_len(facts) == 0 && line[0] != ' ') {
-			buf_adds(facts, line); /* there is no route, and why */
-		}
-	}
-}
-
-static void
-say_delivery(struct check *k, int status, struct buf *facts)
-{
-	char address[300];
-
-	check_type(k, "%s%s%s -bv -v %s", k->program,
-	    k->c->program.options.config != NULL ? " -C " : "",
-	    k->c->program.options.config != NULL ? k->c->program.options.config : "",
-	    test_address(k, address));
-	if (status == TOO_LATE)
-		check_say(k, CHECK_FAIL, "no answer in time; last: %s", buf_str(facts));
-	else if (status == 127)
-		check_say(k, CHECK_FAIL, "%s could not be started", k->program);
-	else if (status != 0)
-		check_say(k, CHECK_FAIL, "%s", buf_str(facts));
-	else if (strstr(buf_str(facts), "TLS: none") != NULL)
-		check_say(k, CHECK_WARN, "%s", buf_str(facts));
-	else {
-		k->command[0] = '\0';
-		check_say(k, CHECK_OK, "%s", buf_str(facts));
-	}
-}
-
-void
-check_delivery(struct check *k)
-{
-	const struct config *c = &k->c->program.config;
-	struct buf out, facts;
-	int status;
-
-	if (c->local_only != 0) {
-		check_say(
-		    k, CHECK_OK, "no mail leaves this machine (%s:%d)", c->path, c->local_only);
-		return;
-	}
-	if (c->relays.n == 0 && k->domain == NULL) {
-		check_say(k, CHECK_OK,
-		    "to the recipients' own servers; `sortiectl check DOMAIN' tries those of one");
-		return;
-	}
-	buf_init(&out, OUTPUT_MAX);
-	buf_init(&facts, OUTPUT_MAX);
-	status = run_child(k, exec_verify, time_left(k, INT32_MAX), &out);
-	take_facts(&out, &facts);
-	say_delivery(k, status, &facts);
-	buf_free(&facts);
-	buf_free(&out);
+	ask_all(k, &rc, code);
+	for (size_t i = 0; i < rc.nservers; i++)
+		good += code[i] != NO_ANSWER && code[i] != SERVFAIL && code[i] != REFUSED;
+	for (size_t i = 0; i < rc.nservers; i++)
+		say_server(k, resolvconf_server_text(&rc.servers[i], server), code[i],
+		    good == 0 ? CHECK_FAIL : CHECK_WARN);
 }

@@ -1,5 +1,4 @@
-/* ctl_check_run.c: spool, log, who runs the queue, and whether it is being run. */
-#include <sys/file.h>
+/* ctl_check_run.c: spool, log, queue. */
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -18,10 +17,6 @@
 #include "ctl/ctl_term.h"
 #include "spool/spool.h"
 
-#ifndef DATADIR
-#define DATADIR "/usr/local/share/sortie"
-#endif
-
 enum {
 	SPACE_MIN = 16 * 1024 * 1024, /* of a spool's disk: less is trouble soon */
 	INODES_MIN = 1000,
@@ -36,22 +31,27 @@ static const char *const parts[] = {"tmp", "msg", "ctl", "corrupt", "run"};
 
 /* Names and modes alone: what is in it is looked at by its owner. False: it has been said. */
 static bool
-check_folder(struct check *k, const char *path, bool whole)
+check_folder(struct check *k, const char *path, bool part)
 {
+	mode_t bad = part ? S_IWGRP | S_IWOTH : 077; /* nobody comes that far */
 	struct stat st;
 
 	if (lstat(path, &st) == -1)
 		return true; /* made when it is needed */
-	check_type(k, "chmod 700 %s", path);
-	if (!S_ISDIR(st.st_mode))
+	if (S_ISLNK(st.st_mode) && !part) {
+		check_type_editor(k, k->c->program.config.path, 0);
+		check_say(k, CHECK_FAIL,
+		    "%s is a link, which is not followed; write where it leads as `spool'", path);
+	} else if (!S_ISDIR(st.st_mode)) {
+		check_type(k, "mv %s %s.old", path, path);
 		check_say(k, CHECK_FAIL, "%s is no folder", path);
-	else if (st.st_uid != k->spool.st_uid) {
+	} else if (st.st_uid != k->spool.st_uid) {
 		check_type(k, "chown -R %s %s", k->owner, k->c->program.config.spool);
 		check_say(k, CHECK_FAIL, "%s belongs to another user", path);
-	} else if ((st.st_mode & (whole ? S_IWGRP | S_IWOTH : 077)) != 0)
-		check_say(k, CHECK_FAIL, "others may look into %s", path);
-	else {
-		k->command[0] = '\0';
+	} else if ((st.st_mode & bad) != 0) {
+		check_type(k, "chmod 700 %s", path);
+		check_say(k, CHECK_FAIL, "others may %s %s", part ? "write to" : "look into", path);
+	} else {
 		return true;
 	}
 	return false;
@@ -80,6 +80,15 @@ check_disk(struct check *k, const char *spool)
 		return false;
 	}
 	return true;
+}
+
+static void
+type_run(struct check *k)
+{
+	const char *file = k->c->program.options.config;
+
+	check_type(
+	    k, "%s%s%s -q", k->program, file != NULL ? " -C " : "", file != NULL ? file : "");
 }
 
 /* How many files of a part are so old or older. */
@@ -124,22 +133,24 @@ check_leftovers(struct check *k, const char *spool)
 	size_t corrupt = count_files(k, "corrupt", INT32_MIN);
 	size_t stale = count_files(k, "tmp", STALE_S);
 
-	if (is_ballast_given_up(spool)) {
+	bool ballast = !is_ballast_given_up(spool);
+
+	if (!ballast) {
 		check_type(k, "df %s", spool);
 		check_say(k, CHECK_WARN, "the ballast was given up: the disk has been full");
 	}
 	if (corrupt > 0) {
 		check_type(k, "ls -l %s/corrupt", spool);
-		check_say(
-		    k, CHECK_WARN, "%zu damaged files are kept in %s/corrupt", corrupt, spool);
+		check_say(k, CHECK_WARN, "%zu damaged file%s kept in %s/corrupt", corrupt,
+		    corrupt == 1 ? " is" : "s are", spool);
 	}
 	if (stale > 0) {
-		check_type(k, "%s -q", k->program);
+		type_run(k);
 		check_say(k, CHECK_WARN,
-		    "%zu files in %s/tmp are older than 36 h: no queue run has removed them", stale,
-		    spool);
+		    "%s/tmp has %zu file%s older than 36 h, which no queue run has removed", spool,
+		    stale, stale == 1 ? "" : "s");
 	}
-	return corrupt == 0 && stale == 0;
+	return ballast && corrupt == 0 && stale == 0;
 }
 
 void
@@ -159,7 +170,7 @@ check_spool(struct check *k)
 		check_say(k, CHECK_FAIL, "%s is root's", spool);
 		return;
 	}
-	well = check_folder(k, spool, false);
+	well = check_way_is_open(k, spool) && check_folder(k, spool, false);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", spool, parts[i]);
 		well = check_folder(k, path, true) && well;
@@ -202,6 +213,15 @@ may_write(const struct check *k, const char *path)
 		   (st.st_mode & S_IWOTH) != 0);
 }
 
+static void
+type_syslog(struct check *k)
+{
+	if (check_there(k, "/etc/init.d/syslog") && check_there(k, "/sbin/openrc-run"))
+		check_type(k, "rc-update add syslog boot && rc-service syslog start");
+	else
+		check_type_package(k, "rsyslog", "rsyslog", "", "");
+}
+
 void
 check_log(struct check *k)
 {
@@ -213,8 +233,10 @@ check_log(struct check *k)
 	} else if (strcmp(log, "syslog") == 0) {
 		if (syslog_listens())
 			check_say(k, CHECK_OK, "syslog");
-		else
+		else {
+			type_syslog(k);
 			check_say(k, CHECK_WARN, "syslog: nobody listens; what is logged is lost");
+		}
 	} else {
 		str_copy(folder, sizeof(folder), log);
 		if (strrchr(folder, '/') != NULL)
@@ -224,97 +246,8 @@ check_log(struct check *k)
 			return;
 		}
 		check_type(k, "touch %s && chown %s %s", log, k->owner, log);
-		check_say(k, CHECK_WARN, "%.*s cannot write to %s; syslog is used instead",
-		    (int)strcspn(k->owner, ":"), k->owner, log);
-	}
-}
-
-/* --- who runs ----------------------------------------------------------------------------- */
-
-/* A shared lock for a moment, as spool/runners.c asks; nothing is made, nothing read. */
-static bool
-runner_is_there(const struct check *k)
-{
-	char path[1100];
-	bool held;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/run/full", k->c->program.config.spool);
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd == -1)
-		return false;
-	held = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
-	close(fd);
-	return held;
-}
-
-static bool
-speaks_of_sortie(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char line[1024];
-	bool found = false;
-
-	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
-		found = line[0] != '#' && strstr(line, "sortie") != NULL;
-	if (f != NULL)
-		fclose(f);
-	return found;
-}
-
-/* What starts a run sooner or later; NULL: nothing that we know of. */
-static const char *
-find_starter(void)
-{
-	static const char *const links[] = {
-	    "/etc/systemd/system/multi-user.target.wants/sortie.service",
-	    "/etc/systemd/system/timers.target.wants/sortie-queue.timer",
-	    "/etc/runlevels/default/sortie"};
-	static const char *const files[] = {"/etc/cron.d/sortie", "/etc/crontab",
-	    "/var/spool/cron/crontabs/root", "/var/spool/cron/crontabs/" SORTIEUSER,
-	    "/var/spool/cron/root", "/var/spool/cron/" SORTIEUSER, "/etc/crontabs/root",
-	    "/var/cron/tabs/root", "/var/cron/tabs/" SORTIEUSER, "/etc/rc.conf",
-	    "/etc/rc.conf.local", "/etc/rc.conf.d/sortie"};
-	struct stat st;
-
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-		if (lstat(links[i], &st) == 0)
-			return links[i];
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (speaks_of_sortie(files[i]))
-			return files[i];
-	return NULL;
-}
-
-static void
-type_starter(struct check *k)
-{
-	if (access("/run/systemd/system", F_OK) == 0)
-		check_type(k, "cp " DATADIR "/sortie.service /etc/systemd/system/ && "
-			      "systemctl enable --now sortie");
-	else if (access("/etc/cron.d", F_OK) == 0)
-		check_type(k, "cp " DATADIR "/sortie.cron /etc/cron.d/sortie");
-	else
-		check_type(k, "echo '*/5 * * * * %s -q' | crontab -u %.*s -", k->program,
-		    (int)strcspn(k->owner, ":"), k->owner);
-}
-
-void
-check_runs(struct check *k)
-{
-	const char *starter;
-
-	if (runner_is_there(k)) {
-		check_say(k, CHECK_OK, "one is at work");
-	} else if (k->own) {
-		check_type(k, "%s -C %s -q5m", k->program, k->c->program.config.path);
-		check_say(k, CHECK_WARN, "nobody runs the queue now");
-	} else if ((starter = find_starter()) != NULL) {
-		check_say(k, CHECK_OK, "started by %s", starter);
-	} else {
-		type_starter(k);
-		check_say(
-		    k, CHECK_FAIL, "nobody starts queue runs: what must be tried again stays here");
+		check_say(k, CHECK_WARN, "%s cannot write to %s; syslog is used instead",
+		    k->name_of_owner, log);
 	}
 }
 
@@ -362,15 +295,15 @@ check_queue(struct check *k)
 	struct queue_state q = {.k = k};
 
 	if (spool_scan(k->c->program.spool, on_message, &q) != 0) {
+		check_type(k, "ls -l %s/ctl", k->c->program.config.spool);
 		check_say(k, CHECK_FAIL, "not all of the queue could be read");
 	} else if (q.overdue > 0) {
-		check_type(k, "%s -q", k->program);
+		type_run(k);
 		check_say(k, CHECK_WARN,
-		    "%zu messages, of which %s%zu have been due for more than an hour: is the "
-		    "queue "
-		    "run?",
-		    q.messages, q.loaded == LOADED_MAX ? "at least " : "", q.overdue);
+		    "%zu of %zu message%s due for more than an hour%s: is the queue run?",
+		    q.overdue, q.messages, q.messages == 1 ? " has been" : "s have been",
+		    q.loaded == LOADED_MAX ? ", perhaps more" : "");
 	} else {
-		check_say(k, CHECK_OK, "%zu messages", q.messages);
+		check_say(k, CHECK_OK, "%zu message%s", q.messages, q.messages == 1 ? "" : "s");
 	}
 }
