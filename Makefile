@@ -110,7 +110,8 @@ KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fa
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_ehlo.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_smtp_server.c src/t/fuzz/fuzz_body.c \
 	src/t/fuzz/fuzz_dns_msg.c \
 	src/t/fuzz/fuzz_resolvconf.c src/t/fuzz/fuzz_envelope.c src/t/fuzz/fuzz_address.c \
-	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c src/t/fuzz/fuzz_sasl.c src/t/fuzz/fuzz_aliases.c
+	src/t/fuzz/fuzz_header.c src/t/fuzz/fuzz_config.c src/t/fuzz/fuzz_sasl.c src/t/fuzz/fuzz_aliases.c \
+	src/t/fuzz/fuzz_forward.c
 
 # What the system offers: libraries beyond libc, OpenSSL's and -DHAVE_NS_PARSE; Check's flags.
 FEATURES != sh src/t/lib/features.sh $(CC)

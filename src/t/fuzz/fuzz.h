@@ -13,7 +13,7 @@
 typedef void fuzz_fn(const uint8_t *data, size_t size);
 
 fuzz_fn fuzz_address, fuzz_aliases, fuzz_body, fuzz_config, fuzz_dns_msg, fuzz_ehlo, fuzz_envelope,
-    fuzz_header, fuzz_reply, fuzz_resolvconf, fuzz_sasl, fuzz_smtp, fuzz_smtp_server;
+    fuzz_forward, fuzz_header, fuzz_reply, fuzz_resolvconf, fuzz_sasl, fuzz_smtp, fuzz_smtp_server;
 
 /* The target that the last part of a path names, with or without "fuzz_" before it; NULL: none. */
 fuzz_fn *fuzz_target(const char *path);

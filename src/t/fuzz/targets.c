@@ -14,6 +14,7 @@ static const struct {
     {"dns_msg", fuzz_dns_msg},
     {"ehlo", fuzz_ehlo},
     {"envelope", fuzz_envelope},
+    {"forward", fuzz_forward},
     {"header", fuzz_header},
     {"reply", fuzz_reply},
     {"resolvconf", fuzz_resolvconf},
