@@ -95,6 +95,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_session.c \
 	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_auth_helper.c \
 	src/t/unit/check_backoff.c \
+	src/t/unit/check_ledger.c \
 	src/t/unit/check_mailq.c src/t/unit/check_ctl.c src/t/unit/check_ctl_queue.c src/t/unit/check_ctl_names.c src/t/unit/check_ctl_runs.c src/t/unit/check_ctl_check.c src/t/unit/check_import.c src/t/unit/check_ctl_act.c src/t/unit/check_packet.c src/t/unit/check_helper.c \
 	src/t/unit/check_local.c src/t/unit/check_forward.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c \
@@ -105,7 +106,7 @@ KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fa
 	src/t/lib/dns_server.c src/t/lib/ns_fake.c src/t/lib/asker.c src/t/lib/actors.c src/t/lib/smtp_fake.c src/t/lib/smtp_fake_commands.c \
 	src/t/lib/smtp_script.c src/t/lib/auth_fake.c src/t/lib/fault.c src/t/lib/fault_errors.c \
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \
-	src/t/story/story_expect.c src/t/story/story_files.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
+	src/t/story/story_expect.c src/t/story/story_ledger.c src/t/story/story_files.c src/t/lib/certs.c src/t/lib/tls_server.c src/t/lib/tls_world.c
 
 FUZZ = src/t/fuzz/fuzz_reply.c src/t/fuzz/fuzz_ehlo.c src/t/fuzz/fuzz_smtp.c src/t/fuzz/fuzz_smtp_server.c src/t/fuzz/fuzz_body.c \
 	src/t/fuzz/fuzz_dns_msg.c \

@@ -33,7 +33,7 @@ enum ledger_counter {
 	LEDGER_EXPIRED, /* recipients, given up; of all runs alone: a site has deferred them */
 	LEDGER_MESSAGES, /* of all runs: finished; of a site: that it took, for some recipient */
 	LEDGER_BYTES, /* of the latter */
-	LEDGER_SESSIONS, /* that were greeted */
+	LEDGER_SESSIONS, /* that were ready for mail */
 	LEDGER_TLS, /* of those, with TLS */
 	LEDGER_FAILED, /* connections that could not be had, or broke */
 	LEDGER_DUPLICATES, /* recipients that may get it twice */

@@ -62,10 +62,12 @@ next_relay(const struct config *c, const char *sender, size_t *i)
 
 /* All that makes a difference to what is said there: two users of one server are two destinations. */
 static void
-add_target_key(struct buf *key, const char *before, const struct target *t)
+add_target_key(const struct config *c, struct buf *key, const char *before, const struct target *t)
 {
-	buf_addf(key, "%s%s%s%s:%u", before, t->user != NULL ? t->user : "",
-	    t->user != NULL ? "@" : "", t->host, t->port);
+	buf_addf(key, "%s%s%s%s", before, t->user != NULL ? t->user : "",
+	    t->user != NULL ? "@" : "", t->host);
+	if (t->kind != TARGET_LMTP_PATH)
+		buf_addf(key, ":%u", t->port != 0 ? t->port : c->port);
 	if (t->tls_first)
 		buf_adds(key, " smtps");
 	else if (t->submission)
@@ -115,7 +117,7 @@ router_site_key(const struct router *r, const char *sender, const char *domain, 
 		return;
 	}
 	if ((t = find_route(r->config, domain)) != NULL) {
-		add_target_key(key, "route ", t);
+		add_target_key(r->config, key, "route ", t);
 		if (config_tls_names(r->config, domain)) { /* its mail goes in its own way */
 			buf_adds(key, " for ");
 			add_lowercase(key, domain);
@@ -123,7 +125,7 @@ router_site_key(const struct router *r, const char *sender, const char *domain, 
 		return;
 	}
 	while ((t = next_relay(r->config, sender, &i)) != NULL)
-		add_target_key(key, buf_len(key) == 0 ? "relay " : ",", t);
+		add_target_key(r->config, key, buf_len(key) == 0 ? "relay " : ",", t);
 	if (buf_len(key) > 0)
 		return;
 	add_lowercase(key, domain);

@@ -176,6 +176,8 @@ handle(struct session *s, const struct smtp_event *e)
 		s->ready = true;
 		auth_release(&s->query); /* the secret has done its work */
 		smtp_rest(s->smtp); /* mail needs less than what came before it */
+		if (s->ops->ready != NULL)
+			s->ops->ready(s->ctx, s);
 		break;
 	case SMTP_SETTLED:
 		f = flight_of(s, e->mail);

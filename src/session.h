@@ -68,6 +68,8 @@ struct session_ops {
 	    void *ctx, struct session *s, struct job *j, const struct verdict *host, bool again);
 	void (*idle)(void *ctx, struct session *s); /* greeted, and nothing to do */
 	void (*closed)(void *ctx, struct session *s, const struct session_end *end);
+	/* Greeting, EHLO, TLS and login are behind it: mail may follow. May be NULL. */
+	void (*ready)(void *ctx, struct session *s);
 };
 
 struct session *session_new(struct reactor *r, struct conn *c, const struct session_options *o,

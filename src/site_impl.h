@@ -134,7 +134,7 @@ void site_opening_free(struct opening *o); /* cancels it, too */
 
 /* site_tally.c */
 void site_tally_settled(struct site *s, struct job *j, const struct verdict *v);
-void site_tally_session(struct site *s, const struct session *session); /* it was greeted */
+void site_tally_session(struct site *s, const struct session *session); /* it is ready */
 /* A connection could not be had, or broke. */
 void site_tally_trouble(struct site *s, const struct verdict *v);
 void site_tally_tell(struct site *s);

@@ -296,12 +296,18 @@ on_closed(void *ctx, struct session *session, const struct session_end *end)
 static void
 on_welcome(void *ctx, struct session *session)
 {
-	site_tally_session(ctx, session);
+	(void)session;
 	site_welcomed(ctx);
 }
 
+static void
+on_ready(void *ctx, struct session *session)
+{
+	site_tally_session(ctx, session);
+}
+
 static const struct session_ops session_ops = {
-    on_welcome, on_next_job, on_settled, on_finished, on_idle, on_closed};
+    on_welcome, on_next_job, on_settled, on_finished, on_idle, on_closed, on_ready};
 
 void
 site_start_session(struct site *s, struct conn *conn, size_t index, int64_t connect_ms, bool traced)

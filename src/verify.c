@@ -116,7 +116,7 @@ on_closed(void *ctx, struct session *s, const struct session_end *end)
 }
 
 static const struct session_ops session_ops = {
-    NULL, on_next_job, on_settled, on_finished, on_idle, on_closed};
+    NULL, on_next_job, on_settled, on_finished, on_idle, on_closed, NULL};
 
 /* --- the connection ----------------------------------------------------------------------- */
 

@@ -196,7 +196,7 @@ static const struct {
     [LEDGER_MESSAGES] = {"messages", "messages_finished",
 	"Messages that have left the queue, delivered or returned."},
     [LEDGER_BYTES] = {"bytes", "sent_bytes", "Size of what sites took, once for each of them."},
-    [LEDGER_SESSIONS] = {"connections", "connections", "Connections that were greeted."},
+    [LEDGER_SESSIONS] = {"connections", "connections", "Connections that could be used."},
     [LEDGER_TLS] = {"tls_connections", "tls_connections", "Those of them with TLS."},
     [LEDGER_FAILED] = {"failed_connections", "connections_failed",
 	"Connections that could not be had, or broke."},

@@ -53,6 +53,7 @@ void story_free(struct story *s);
 
 /* "expect ..." (the words behind it), and what must hold at the end of every story. */
 void story_expect(struct story *s, const char *what);
+void story_expect_ledger(struct story *s, const char *what, bool no); /* story_ledger.c */
 void story_end(struct story *s);
 
 void story_fail(const struct story *s, const char *fmt, ...) LOG_PRINTF(2, 3) LOG_NORETURN;

@@ -365,6 +365,8 @@ story_expect(struct story *s, const char *p)
 		expect_output(s, word, p, no);
 	else if (strcmp(word, "file") == 0)
 		expect_file(s, p, no);
+	else if (strcmp(word, "ledger") == 0)
+		story_expect_ledger(s, p, no);
 	else if (strcmp(word, "trace") == 0)
 		expect_text(s, "conversation", logcap_trace(), p, no);
 	else if (strcmp(word, "mail") == 0)

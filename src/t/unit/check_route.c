@@ -476,8 +476,8 @@ START_TEST(same_key_same_route)
 	ck_assert_str_eq(key("", "a.net"), "route h.example:24");
 	ck_assert_str_eq(key("", "c.net"), "route h.example:24");
 	ck_assert_str_eq(key("", "b.net"), "route h.example:24 lmtp");
-	ck_assert_str_eq(key("", "d.net"), "route h.example:0 mx");
-	ck_assert_str_eq(key("bob@example.com", "X.net"), "relay 192.0.2.3:0");
+	ck_assert_str_eq(key("", "d.net"), "route h.example:25 mx");
+	ck_assert_str_eq(key("bob@example.com", "X.net"), "relay 192.0.2.3:25");
 	ck_assert_str_eq(key("", "X.net"), "x.net");
 	ck_assert_str_eq(key("", NULL), "");
 }
