@@ -36,6 +36,7 @@ static const struct {
     {"log", check_log, CONFIGURED},
     {"spool", check_spool, CONFIGURED},
     {"runs", check_runs, CONFIGURED},
+    {"runs", check_last_run, AS_OWNER},
     {"queue", check_queue, AS_OWNER},
     {"hostname", check_hostname, ASKING},
     {"dns", check_nameservers, ASKING},

@@ -120,7 +120,7 @@ int check_child(
 
 typedef void check_fn(struct check *k);
 check_fn check_config, check_user, check_programs, check_names, check_credentials, check_ca;
-check_fn check_spool, check_log, check_runs, check_queue;
+check_fn check_spool, check_log, check_runs, check_last_run, check_queue;
 check_fn check_hostname, check_nameservers, check_delivery;
 
 /* The rest of what is known before the first check. False: it has been said. */

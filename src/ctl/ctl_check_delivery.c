@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "ctl/ctl_check.h"
 
-enum { OUTPUT_MAX = 16 * 1024, TRIALS_MAX = 8, ADDRESS_SIZE = 300, NOT_STARTED = 127 };
+enum { OUTPUT_MAX = 256 * 1024, TRIALS_MAX = 8, ADDRESS_SIZE = 300, NOT_STARTED = 127 };
 
 struct trial {
 	const char *pattern; /* of the relay line; NULL: for every sender */
@@ -98,7 +98,7 @@ exec_verify(struct check *k, const void *ctx)
 	size_t n = 0;
 
 	dup2(null, STDIN_FILENO);
-	dup2(null, STDERR_FILENO); /* the conversation */
+	dup2(STDOUT_FILENO, STDERR_FILENO); /* complaints, and the conversation */
 	argv[n++] = k->program;
 	if (file != NULL) {
 		argv[n++] = "-C";
@@ -116,24 +116,48 @@ exec_verify(struct check *k, const void *ctx)
 	return NOT_STARTED;
 }
 
-/* What -bv says of host, TLS and login, in a line; of several hosts of the one that it ended with. */
+struct facts {
+	struct buf text; /* what -bv says of host, TLS and login, in a line */
+	struct buf last; /* of the conversation */
+};
+
+/* Of several hosts the one that it ended with counts. */
 static void
-take_facts(struct buf *out, struct buf *facts)
+take_line(struct facts *f, const struct trial *t, const char *line)
 {
+	static const char host[] = "  host: ", complaint[] = "sortie: ";
+
+	if (str_starts(line, host)) {
+		buf_clear(&f->text);
+		buf_adds(&f->text, line + strlen(host));
+	} else if (str_starts(line, "  TLS: ") || str_starts(line, "  login: ")) {
+		buf_addf(&f->text, "; %s", line + 2);
+	} else if (str_starts(line, "-- ") || str_starts(line, ">>> ") ||
+		   str_starts(line, "<<< ")) {
+		buf_clear(&f->last);
+		buf_adds(&f->last, line);
+	} else if (buf_len(&f->text) > 0) {
+		return;
+	} else if (str_starts(line, complaint)) {
+		buf_adds(&f->text, line + strlen(complaint));
+	} else if (str_starts(line, t->recipient)) { /* there is no route, and why */
+		buf_adds(&f->text, line);
+	}
+}
+
+static void
+take_facts(struct facts *f, const struct trial *t, const struct buf *out)
+{
+	const char *at = buf_data(out), *end = at + buf_len(out);
 	char line[1024];
 	size_t n;
 
-	for (const char *at = buf_str(out); *at != '\0'; at += n + (at[n] == '\n')) {
-		n = strcspn(at, "\n");
+	for (; at < end; at += n + 1) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+		n = newline == NULL ? (size_t)(end - at) : (size_t)(newline - at);
 		snprintf(line, sizeof(line), "%.*s", (int)n, at);
-		if (str_starts(line, "  host: ")) {
-			buf_clear(facts);
-			buf_adds(facts, line + strlen("  host: "));
-		} else if (str_starts(line, "  TLS: ") || str_starts(line, "  login: ")) {
-			buf_addf(facts, "; %s", line + 2);
-		} else if (buf_len(facts) == 0 && line[0] != ' ') {
-			buf_adds(facts, line); /* there is no route, and why */
-		}
+		take_line(f, t, line);
 	}
 }
 
@@ -162,24 +186,43 @@ type_trial(struct check *k, const struct trial *t)
 }
 
 static void
-say_trial(struct check *k, const struct trial *t, int status, const char *facts)
+say_trial(struct check *k, const struct trial *t, int status, struct facts *f)
 {
+	const char *text = buf_str(&f->text), *last = buf_str(&f->last);
 	char from[ADDRESS_SIZE + 16] = "";
 	enum check_result result = CHECK_FAIL;
 
 	if (t->pattern != NULL)
 		snprintf(from, sizeof(from), "from %s: ", t->pattern);
 	if (status == 0)
-		result = is_exposed(k, facts) ? CHECK_WARN : CHECK_OK;
+		result = is_exposed(k, text) ? CHECK_WARN : CHECK_OK;
 	if (result != CHECK_OK)
 		type_trial(k, t);
 	if (status == CHECK_TOO_LATE)
 		check_say(k, result, "%sno answer in time%s%s", from,
-		    facts[0] == '\0' ? "" : "; last: ", facts);
+		    last[0] == '\0' ? "" : "; last: ", last);
 	else if (status == NOT_STARTED)
 		check_say(k, result, "%s could not be started", k->program);
 	else
-		check_say(k, result, "%s%s", from, facts[0] == '\0' ? "nothing was said" : facts);
+		check_say(k, result, "%s%s", from, text[0] == '\0' ? "nothing was said" : text);
+}
+
+static void
+ask_for(struct check *k, const struct trial *t, int64_t at_most_ms)
+{
+	struct facts f;
+	struct buf out;
+	int status;
+
+	buf_init(&out, OUTPUT_MAX);
+	buf_init(&f.text, OUTPUT_MAX);
+	buf_init(&f.last, OUTPUT_MAX);
+	status = check_child(k, exec_verify, t, at_most_ms, &out);
+	take_facts(&f, t, &out);
+	say_trial(k, t, status, &f);
+	buf_free(&f.last);
+	buf_free(&f.text);
+	buf_free(&out);
 }
 
 void
@@ -199,17 +242,6 @@ check_delivery(struct check *k)
 		    "to the recipients' own servers; `sortiectl check DOMAIN' tries those of one");
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		int64_t left = k->deadline_ms - clock_mono_ms();
-		struct buf out, facts;
-		int status;
-
-		buf_init(&out, OUTPUT_MAX);
-		buf_init(&facts, OUTPUT_MAX);
-		status = check_child(k, exec_verify, &trials[i], left / (int64_t)(n - i), &out);
-		take_facts(&out, &facts);
-		say_trial(k, &trials[i], status, buf_str(&facts));
-		buf_free(&facts);
-		buf_free(&out);
-	}
+	for (size_t i = 0; i < n; i++)
+		ask_for(k, &trials[i], (k->deadline_ms - clock_mono_ms()) / (int64_t)(n - i));
 }

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "ctl/ctl_check.h"
 #include "ctl/ctl_term.h"
+#include "ledger.h"
 #include "spool/spool.h"
 
 enum {
@@ -22,6 +23,7 @@ enum {
 	INODES_MIN = 1000,
 	STALE_S = 36 * 3600, /* spool_clean() removes what is older */
 	OVERDUE_S = 3600,
+	SELDOM_S = 26 * 3600,
 	LOADED_MAX = 100 /* of those that seem overdue */
 };
 
@@ -248,6 +250,36 @@ check_log(struct check *k)
 		check_type(k, "touch %s && chown %s %s", log, k->owner, log);
 		check_say(k, CHECK_WARN, "%s cannot write to %s; syslog is used instead",
 		    k->name_of_owner, log);
+	}
+}
+
+/* --- the last run ------------------------------------------------------------------------- */
+
+/* Whatever starts them: whether they are made. Once a day is as seldom as anybody means it. */
+void
+check_last_run(struct check *k)
+{
+	struct ledger_book book;
+	char ago[64];
+	int64_t at;
+
+	if (ledger_read(k->c->program.spool, &book) == -1) {
+		check_say(k, CHECK_WARN, "what runs have seen cannot be read: %s", strerror(errno));
+		ledger_book_free(&book);
+		return;
+	}
+	at = book.all.ok_at;
+	ledger_book_free(&book);
+	if (at == 0) {
+		check_say(k, CHECK_OK, "the queue has not been run yet");
+		return;
+	}
+	str_duration_text(at < k->c->now ? k->c->now - at : 0, ago, sizeof(ago));
+	if (k->c->now - at > SELDOM_S) {
+		type_run(k);
+		check_say(k, CHECK_WARN, "the queue was last run %s ago", ago);
+	} else {
+		check_say(k, CHECK_OK, "the queue was last run %s ago", ago);
 	}
 }
 

@@ -488,7 +488,10 @@ START_TEST(what_becomes_of_what_bv_says)
 		"         mx.example.org[192.0.2.1]:25 answers", CHECK_OK},
 	    {"echo 'x@y... deliverable'\necho '  host: a[192.0.2.9]:25: refused'\nexit 75\n",
 		"a[192.0.2.9]:25: refused", CHECK_FAIL},
-	    {"echo 'x@y... not deliverable now: no address'\nexit 75\n", "no address", CHECK_FAIL},
+	    {"echo 'postmaster@example.org... not deliverable now: no address'\nexit 75\n",
+		"no address", CHECK_FAIL},
+	    {"echo 'warning: x' >&2\necho 'sortie: auth:1: what' >&2\nexit 78\n",
+		"FAIL  x         auth:1: what", CHECK_FAIL},
 	    {"exit 78\n", "nothing was said", CHECK_FAIL},
 	    {"kill -9 $$\n", "no answer in time", CHECK_FAIL},
 	};
@@ -518,11 +521,10 @@ START_TEST(a_relay_that_never_answers_is_left_when_the_time_is_over)
 	FILE *f;
 
 	testroot_configure(&t, "relay smtp://[192.0.2.1]\n");
-	play("echo $$ > ${0%/usr/*}/pid\necho '  host: a[192.0.2.9]:25: refused'\n"
+	play("echo $$ > ${0%/usr/*}/pid\necho '-- connecting to a[192.0.2.9]:25' >&2\n"
 	     "exec tail -f /dev/null\n");
 	jump_at(5); /* when the line has been read */
-	testroot_says(
-	    &t, check_delivery, "FAIL  x         no answer in time; last: a[192.0.2.9]:25");
+	testroot_says(&t, check_delivery, "FAIL  x         no answer in time; last: -- connecting");
 	f = fopen(testroot_path(&t, "/pid"), "r");
 	ck_assert(f != NULL && fgets(pid, sizeof(pid), f) != NULL);
 	fclose(f);
@@ -623,7 +625,7 @@ suite_ctl_check(void)
 	tcase_add_loop_test(tc, what_name_servers_answer, 0, 4);
 	tcase_add_loop_test(tc, where_no_mail_needs_a_name_server_none_is_asked, 0,
 	    sizeof(dns_cases) / sizeof(dns_cases[0]));
-	tcase_add_loop_test(tc, what_becomes_of_what_bv_says, 0, 10);
+	tcase_add_loop_test(tc, what_becomes_of_what_bv_says, 0, 11);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ledger.h"
 #include "suites.h"
 #include "testroot.h"
 
@@ -324,6 +325,36 @@ START_TEST(mailboxes_need_roots_service)
 }
 END_TEST
 
+/* --- the last run ------------------------------------------------------------------------- */
+
+static void
+tell_of_a_run(int64_t at)
+{
+	const struct ledger_record r = {.ok_at = at, .counts = {[LEDGER_PASSES] = 1}};
+	struct ledger *l = ledger_new(t.c.program.spool);
+
+	ledger_tell(l, "", &r);
+	ledger_free(&l);
+}
+
+START_TEST(the_last_run_is_told)
+{
+	char why[256];
+
+	ck_assert_int_eq(
+	    spool_open(&t.c.program.spool, t.c.program.config.spool, why, sizeof(why)), 0);
+	t.c.now = 1800000000;
+	testroot_says(&t, check_last_run, "ok    x         the queue has not been run yet");
+	tell_of_a_run(t.c.now - 30 * 3600);
+	testroot_finds(&t, check_last_run, "warn  x         the queue was last run 1d6h ago", " -q");
+	tell_of_a_run(t.c.now - 300);
+	testroot_says(&t, check_last_run, "ok    x         the queue was last run 5m ago");
+	tell_of_a_run(t.c.now + 300); /* the clock was put back */
+	testroot_says(&t, check_last_run, "ok    x         the queue was last run 0s ago");
+	spool_close(&t.c.program.spool);
+}
+END_TEST
+
 Suite *
 suite_ctl_runs(void)
 {
@@ -332,7 +363,7 @@ suite_ctl_runs(void)
 	    a_crontab_without_cron_is_worth_nothing, other_users_runs_are_of_their_own_mail,
 	    a_service_that_is_enabled_must_be_at_work, a_unit_that_is_not_there,
 	    units_of_any_name_and_place, a_timer_starts_its_service, openrc,
-	    mailboxes_need_roots_cron, mailboxes_need_roots_service};
+	    mailboxes_need_roots_cron, mailboxes_need_roots_service, the_last_run_is_told};
 	Suite *s = suite_create("ctl_runs");
 	TCase *tc = tcase_create("runs");
 

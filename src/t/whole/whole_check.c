@@ -17,6 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "certs.h"
 #include "kit.h"
 #include "suites.h"
 #include "whole.h"
@@ -233,6 +234,112 @@ START_TEST(name_server_and_relay_are_asked)
 }
 END_TEST
 
+/* --- a relay with TLS --------------------------------------------------------------------- */
+
+enum { TLS_CASES = 3 };
+
+static const char *const shown[TLS_CASES] = {"good", "expired", "wrong-name"};
+static int tls_ports[TLS_CASES];
+
+/* mx.example.org, with one certificate a port; who logs in is me, with that password. */
+static pid_t
+start_tls_servers(void)
+{
+	static const char plain[] = "AG1lAHJpZ2h0"; /* base64 of NUL me NUL right, RFC 4616 */
+	char certs[96], ports[96], output[96], *text, *at;
+	pid_t pid;
+
+	snprintf(certs, sizeof(certs), "%s/certs", kit.dir);
+	snprintf(ports, sizeof(ports), "%s/ports", kit.dir);
+	snprintf(output, sizeof(output), "%s/sink", kit.dir);
+	ck_assert_int_eq(mkdir(certs, 0755), 0);
+	certs_make_quickly(certs);
+	whole_write_file(path_of("hosts"), "127.0.0.1 mx.example.org\n");
+	pid = whole_start((const char *const[]){kit.sink, "--certs", certs, "--ports", ports,
+			      "--auth", plain, shown[0], shown[1], shown[2], NULL},
+	    output);
+	WAIT_FOR(count_text(ports, "\n") == TLS_CASES);
+	at = text = file_text(ports);
+	for (size_t i = 0; i < TLS_CASES; i++, at = strchr(at, '\n') + 1)
+		tls_ports[i] = (int)strtol(at, NULL, 10);
+	free(text);
+	return pid;
+}
+
+/* What is said of a relay with that certificate. */
+static const char *
+ask_relay(size_t which, const char *user, const char *more, int status)
+{
+	static char line[2048];
+	const char *at;
+
+	kit_configure("hosts %s/hosts\nca %s/certs/ca.pem\nauth %s/auth\n"
+		      "relay smtp://%smx.example.org:%d\n%s",
+	    kit.dir, kit.dir, kit.dir, user, tls_ports[which], more);
+	ck_assert_int_eq(chmod(kit.conf, 0644), 0);
+	at = strstr(check("--json", status), "{\"check\":\"delivery\"");
+	ck_assert_ptr_nonnull(at);
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+	return line;
+}
+
+START_TEST(a_relays_certificate_is_looked_at)
+{
+	static const char verify[] = "tls mx.example.org verify";
+	const char *said;
+	pid_t servers;
+
+	install();
+	servers = start_tls_servers();
+	whole_write_file(path_of("auth"), "machine other.example login me password right\n");
+	ck_assert_int_eq(chmod(path_of("auth"), 0600), 0);
+	said = ask_relay(0, "", verify, EX_OK);
+	says(said, "\"result\":\"ok\",\"text\":\"mx.example.org[127.0.0.1]:");
+	says(said, "; TLS: verified, TLSv1.");
+	says(ask_relay(1, "", verify, EX_CONFIG), "has expired");
+	says(ask_relay(2, "", verify, EX_CONFIG), "mx.example.org");
+	/* it may be anybody's, as nothing is secret */
+	says(ask_relay(1, "", "", EX_OK), "; TLS: not verified, ");
+	says(ask_relay(2, "", "", EX_OK), "; TLS: trusted, not verified, ");
+	whole_stop(servers);
+}
+END_TEST
+
+START_TEST(a_login_is_tried)
+{
+	const char *said;
+	pid_t servers;
+
+	install();
+	servers = start_tls_servers();
+	whole_write_file(path_of("auth"), "machine mx.example.org login me password right\n");
+	ck_assert_int_eq(chmod(path_of("auth"), 0600), 0);
+	said = ask_relay(0, "me@", "", EX_OK);
+	says(said, "; login: accepted for me");
+	says(said, "\"result\":\"ok\"");
+	says(ask_relay(1, "me@", "", EX_CONFIG), "has expired"); /* no password goes there */
+	whole_write_file(path_of("auth"), "machine mx.example.org login me password wrong\n");
+	said = ask_relay(0, "me@", "", EX_CONFIG);
+	says(said, "\"result\":\"fail\"");
+	says(said, "535");
+	whole_write_file(path_of("auth"), "machine mx.example.org login me pasword right\n");
+	says(ask_relay(0, "me@", "", EX_CONFIG), "/auth:1: ");
+	whole_stop(servers);
+}
+END_TEST
+
+START_TEST(a_relay_that_takes_its_time_is_waited_for)
+{
+	struct sink s;
+
+	install();
+	sink_start(&s, "200");
+	kit_configure("relay smtp://[127.0.0.1]:%d", s.port);
+	says(check(NULL, EX_OK), "ok    delivery  127.0.0.1[127.0.0.1]:");
+	sink_stop(&s);
+}
+END_TEST
+
 START_TEST(setuid_to_root_is_wrong)
 {
 	if (geteuid() != 0) {
@@ -258,6 +365,9 @@ suite_whole_check(void)
 	    a_wrong_line_is_named_and_what_hangs_on_it_left_out,
 	    credentials_are_for_nobody_else,
 	    name_server_and_relay_are_asked,
+	    a_relays_certificate_is_looked_at,
+	    a_login_is_tried,
+	    a_relay_that_takes_its_time_is_waited_for,
 	    setuid_to_root_is_wrong,
 	};
 
