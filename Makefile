@@ -92,7 +92,7 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_aliases.c src/t/unit/check_masquerade.c \
 	src/t/unit/check_submit_lines.c src/t/unit/check_submit_input.c src/t/unit/check_queue.c \
 	src/t/unit/check_site.c src/t/unit/check_route.c src/t/unit/check_dial.c \
-	src/t/unit/check_session.c \
+	src/t/unit/check_session.c src/t/unit/check_trace.c src/t/unit/check_ctl_trace.c \
 	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_auth_helper.c \
 	src/t/unit/check_backoff.c \
 	src/t/unit/check_ledger.c \

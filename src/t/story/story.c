@@ -166,6 +166,9 @@ story_program(struct story *s, const char *name, const char *args, const char *i
 	int64_t start;
 
 	check_exit(s);
+	if (getenv("STORY_ASK") != NULL && !s->asks)
+		for (size_t i = 0; i < s->nservers; i++)
+			story_ask(s, s->servers[i].fake->name);
 	story_write(s, "in", input, strlen(input));
 	story_write(s, "hosts", buf_data(&s->hosts), buf_len(&s->hosts));
 	story_write(s, "conf", buf_data(&s->config), buf_len(&s->config));
@@ -451,6 +454,13 @@ look_at_exit(struct story *s, const char *args)
 }
 
 static void
+ask(struct story *s, const char *name)
+{
+	s->asks = true;
+	story_ask(s, name);
+}
+
+static void
 directive(struct story *s, const char *verb, const char *args, const char *block)
 {
 	if (network(s, verb, args, block))
@@ -465,6 +475,8 @@ directive(struct story *s, const char *verb, const char *args, const char *block
 		story_folder(s, args);
 	else if (strcmp(verb, "mode") == 0)
 		story_mode(s, args);
+	else if (strcmp(verb, "ask") == 0)
+		ask(s, args);
 	else if (strcmp(verb, "secret") == 0)
 		story_secret(s, args);
 	else if (strcmp(verb, "submit") == 0)

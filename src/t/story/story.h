@@ -38,6 +38,7 @@ struct story {
 	struct dns_fake zone;
 	struct story_server servers[STORY_SERVERS_MAX];
 	size_t nservers;
+	bool asks; /* for conversations, itself */
 	bool ran; /* a command ran, and its exit has not been looked at */
 	int exit;
 	int64_t took_ms;
@@ -68,6 +69,8 @@ char *story_read_path(const char *path);
 void story_write(const struct story *s, const char *name, const char *data, size_t n);
 void story_folder(const struct story *s, const char *name);
 void story_mode(const struct story *s, const char *args); /* "644 NAME" */
+void story_ask(const struct story *s, const char *name); /* for the next conversation with it */
+char *story_kept(const struct story *s); /* all conversations that were kept; to be freed */
 void story_file(struct story *s, const char *name, const char *block); /* "file NAME" */
 void story_expand(struct story *s, struct buf *out, const char *block); /* $CA and the like */
 void story_use_certs(struct story *s, struct smtp_fake *f); /* if its script wants one */

@@ -300,6 +300,26 @@ expect_file(struct story *s, const char *p, bool no)
 	free(text);
 }
 
+/* "kept TEXT": some conversation that was kept has it. "kept lines N TEXT": so many lines have it. */
+static void
+expect_kept(struct story *s, const char *p, bool no)
+{
+	char *text = story_kept(s), word[16];
+	size_t n = 0;
+
+	if (str_starts(p, "lines ")) {
+		p += 6;
+		if (!story_word(&p, word, sizeof(word)))
+			story_fail(s, "expect kept lines N TEXT");
+		for (const char *at = text; (at = strstr(at, p)) != NULL; at += strcspn(at, "\n"))
+			n++;
+		expect_count(s, text, n, word);
+	} else {
+		expect_text(s, "what was kept", text, p, no);
+	}
+	free(text);
+}
+
 /* "mail USER N": so many messages are in her mailbox. */
 static void
 expect_mail(struct story *s, const char *p)
@@ -369,6 +389,8 @@ story_expect(struct story *s, const char *p)
 		story_expect_ledger(s, p, no);
 	else if (strcmp(word, "trace") == 0)
 		expect_text(s, "conversation", logcap_trace(), p, no);
+	else if (strcmp(word, "kept") == 0)
+		expect_kept(s, p, no);
 	else if (strcmp(word, "mail") == 0)
 		expect_mail(s, p);
 	else if (strcmp(word, "connects") == 0)

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "logcap.h"
 #include "proto/sasl_impl.h"
 #include "t/story/story.h"
+#include "trace.h"
 
 enum { TEXT_MAX = 64 << 20, SECRET_MIN = 6, VARIABLE_MAX = 64 };
 
@@ -101,6 +103,50 @@ story_mode(const struct story *s, const char *args)
 	path_of(s, args, path, sizeof(path));
 	if (*end != '\0' || chmod(path, (mode_t)mode) != 0)
 		story_fail(s, "cannot give %s the mode %s", path, word);
+}
+
+/* As sortiectl trace does; what was asked for already, or kept, stays. */
+void
+story_ask(const struct story *s, const char *name)
+{
+	char path[STORY_PATH_MAX + 300], file[TRACE_NAME_MAX + 1];
+	int fd;
+
+	if (!trace_file_name(file, name))
+		story_fail(s, "nothing is called so: %s", name);
+	path_of(s, "spool", path, sizeof(path));
+	(void)mkdir(path, 0700);
+	path_of(s, "spool/" TRACE_FOLDER, path, sizeof(path));
+	(void)mkdir(path, 0700);
+	snprintf(
+	    path, sizeof(path), "%.*s/spool/" TRACE_FOLDER "/%s", STORY_PATH_MAX, s->dir, file);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	if (fd == -1 || close(fd) != 0)
+		story_fail(s, "cannot make %s: %s", path, strerror(errno));
+}
+
+char *
+story_kept(const struct story *s)
+{
+	char path[STORY_PATH_MAX + 300];
+	struct buf all;
+	char *text;
+	DIR *d;
+
+	path_of(s, "spool/" TRACE_FOLDER, path, sizeof(path));
+	d = opendir(path);
+	buf_init(&all, TEXT_MAX);
+	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		snprintf(path, sizeof(path), "%.*s/spool/" TRACE_FOLDER "/%.255s", STORY_PATH_MAX,
+		    s->dir, e->d_name);
+		if (e->d_name[0] != '.')
+			(void)read_all(path, &all);
+	}
+	if (d != NULL)
+		closedir(d);
+	text = xstrdup(buf_str(&all));
+	buf_free(&all);
+	return text;
 }
 
 /* --- certificates and variables --- */
@@ -355,11 +401,13 @@ void
 story_check_clean(struct story *s)
 {
 	static const char *const names[] = {"out", "err"};
-	char path[STORY_PATH_MAX + 32];
+	char path[STORY_PATH_MAX + 32], *kept = story_kept(s);
 	DIR *d;
 
 	check_clean(s, "the log", logcap_text());
 	check_clean(s, "the conversation", logcap_trace());
+	check_clean(s, "what was kept of it", kept);
+	free(kept);
 	for (size_t i = 0; i < 2; i++) {
 		char *text = story_read(s, names[i]);
 

@@ -26,6 +26,7 @@ suite_fn suite_address, suite_aliases, suite_alloc, suite_auth, suite_auth_helpe
     suite_submit_input, suite_submit_lines, suite_sys, suite_tickets, suite_tls, suite_tls_setup,
     suite_verdict, suite_wheel;
 suite_fn suite_ctl_check, suite_ctl_names, suite_ctl_runs;
+suite_fn suite_trace, suite_ctl_trace;
 suite_fn suite_dialogue, suite_kit, suite_fault, suite_fault_spool, suite_fault_program,
     suite_fault_disk, suite_story;
 
