@@ -9,16 +9,31 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "privilege.h"
 
-enum { SHOWN_MAX = 80 }; /* of somebody's word, in a complaint */
+enum { SHOWN_MAX = 80 /* of somebody's word, in a complaint */, PROGRESS_MS = 250 };
+
+static struct {
+	bool shown;
+	int64_t next_ms; /* 0: it has not begun */
+} progress;
+
+static void
+clear_progress(void)
+{
+	if (progress.shown)
+		fputs("\r\033[K", stderr);
+	progress.shown = false;
+}
 
 static void complain(const char *fmt, va_list ap) LOG_PRINTF(1, 0);
 
 static void
 complain(const char *fmt, va_list ap)
 {
+	clear_progress();
 	fputs("sortiectl: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	putc('\n', stderr);
@@ -45,6 +60,33 @@ ctl_usage(const struct ctl *c, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "usage: sortiectl %s %s\n", c->command->name, c->command->synopsis);
 	return EX_USAGE;
+}
+
+void
+ctl_progress(const struct ctl *c, const char *fmt, ...)
+{
+	int64_t now = clock_mono_ms();
+	va_list ap;
+
+	if (!c->progress || (progress.next_ms != 0 && now < progress.next_ms))
+		return;
+	if (progress.next_ms != 0) {
+		putc('\r', stderr);
+		va_start(ap, fmt);
+		vfprintf(stderr, fmt, ap);
+		va_end(ap);
+		fputs("\033[K", stderr);
+		fflush(stderr);
+		progress.shown = true;
+	}
+	progress.next_ms = now + PROGRESS_MS;
+}
+
+void
+ctl_progress_end(void)
+{
+	clear_progress();
+	progress.next_ms = 0;
 }
 
 /* --- rights ------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct ctl {
 	int64_t now; /* seconds since 1970 */
 	bool json; /* --json, where the command has it */
 	bool tty, colours, utf8; /* of standard output; utf8: it shows more than ASCII */
+	bool progress; /* standard error is a terminal: who looks on is told how far it is */
 	unsigned width; /* of the terminal; 0: no terminal, nothing is cut */
 };
 
@@ -53,6 +54,13 @@ int ctl_open_spool(struct ctl *c);
 int ctl_fail(int rc, const char *fmt, ...) LOG_PRINTF(2, 3);
 /* The same, and how the command is called. EX_USAGE. */
 int ctl_usage(const struct ctl *c, const char *fmt, ...) LOG_PRINTF(2, 3);
+
+/*
+ * How far it is, where somebody looks on: in one line that changes four times a second, that nothing of is seen
+ * in what takes less time than that, and that is gone when something else is said, and at the end.
+ */
+void ctl_progress(const struct ctl *c, const char *fmt, ...) LOG_PRINTF(2, 3);
+void ctl_progress_end(void);
 
 struct ctl_option { /* flag or value, the other NULL; the last row's name is NULL */
 	const char *name; /* "-n" or "--sender" */

@@ -210,6 +210,9 @@ consider(void *ctx, const char *id)
 		break;
 	}
 	envelope_free(&it.e);
+	if (!a->again && !a->dry_run) /* which shows them */
+		ctl_progress(a->c, "%zu looked at, %s %zu", ++a->seen, a->action->done,
+		    a->messages + a->recipients);
 	return !a->broken && !ferror(a->c->out);
 }
 
@@ -240,6 +243,8 @@ wait_for_busy(struct act *a)
 		commit(a); /* nothing that is done waits for this */
 		sys.poll(NULL, 0, LOOK_MS);
 		look_again(a);
+		if (a->action->waits)
+			ctl_progress(a->c, "waiting for %zu that are being delivered", a->nbusy);
 	}
 }
 
@@ -308,6 +313,7 @@ act(struct act *a)
 		a->rc = rc;
 	wait_for_busy(a);
 	commit(a);
+	ctl_progress_end();
 	say_busy(a);
 	if (wants_runner(a))
 		spool_wake_anew(a->c->program.spool);

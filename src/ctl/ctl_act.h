@@ -56,6 +56,7 @@ struct act {
 	struct selection selection;
 	bool dry_run;
 	struct list list; /* of a dry run */
+	size_t seen;
 	size_t messages, recipients; /* recipients of others, where only some were meant */
 	size_t held; /* were met and left as they are */
 	int rc;

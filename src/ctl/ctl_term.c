@@ -54,6 +54,7 @@ term_init(struct ctl *c)
 	int fd = fileno(c->out);
 
 	c->tty = isatty(fd) == 1;
+	c->progress = isatty(STDERR_FILENO) == 1;
 	c->width = c->tty ? columns_of(fd) : 0;
 	c->colours = c->tty && (none == NULL || none[0] == '\0') && kind != NULL &&
 		     strcmp(kind, "dumb") != 0;

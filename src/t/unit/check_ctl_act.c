@@ -340,6 +340,43 @@ START_TEST(what_does_not_match_any_more_is_left)
 END_TEST
 
 static int
+slow_lock(int fd, int op)
+{
+	vclock_advance(300);
+	return sys_libc.flock(fd, op);
+}
+
+START_TEST(who_looks_on_sees_how_far_it_is)
+{
+	testctl_fill(sp, &q);
+	t.c.progress = true;
+	ck_assert_int_eq(RUN(ctl_retry, "retry", "--all"), EX_OK);
+	ck_assert_str_eq(t.err, ""); /* it takes no time */
+	sys.flock = slow_lock;
+	ck_assert_int_eq(RUN(ctl_remove, "remove", q.young, q.old, "nonsense", q.held), EX_NOINPUT);
+	ck_assert_str_eq(t.err,
+	    "\r2 looked at, removed 2\033[K\r\033[Ksortiectl: nonsense is not in the queue\n"
+	    "\r4 looked at, removed 3\033[K\r\033[K");
+}
+END_TEST
+
+START_TEST(who_waits_for_others_sees_that)
+{
+	testctl_fill(sp, &q);
+	t.c.progress = true;
+	other_has(q.young, 600, NULL);
+	ck_assert_int_eq(RUN(ctl_remove, "remove", "--all"), EX_OK);
+	testctl_tells(&t, "\rwaiting for 1 that are being delivered\033[K");
+	ck_assert(str_ends_i(t.err, "\r\033[K"));
+	t.c.progress = false;
+	testctl_fill(sp, &q);
+	other_has(q.old, 600, NULL);
+	ck_assert_int_eq(RUN(ctl_remove, "remove", "--all"), EX_OK);
+	ck_assert_str_eq(t.err, "");
+}
+END_TEST
+
+static int
 lock_too_late(int fd, int op)
 {
 	sys.flock = sys_libc.flock;
@@ -428,6 +465,8 @@ suite_ctl_act(void)
 	tcase_add_test(tc, what_was_delivered_meanwhile_is_not_removed);
 	tcase_add_test(tc, what_does_not_match_any_more_is_left);
 	tcase_add_test(tc, what_changed_just_before_the_lock_counts);
+	tcase_add_test(tc, who_looks_on_sees_how_far_it_is);
+	tcase_add_test(tc, who_waits_for_others_sees_that);
 	tcase_add_test(tc, nobody_is_waited_for_longer_than_ten_seconds);
 	suite_add_tcase(s, tc);
 	return s;
