@@ -95,14 +95,14 @@ TESTS = src/t/unit/check_alloc.c src/t/unit/check_buf.c src/t/unit/check_spares.
 	src/t/unit/check_session.c src/t/unit/check_trace.c src/t/unit/check_ctl_trace.c \
 	src/t/unit/check_bounce.c src/t/unit/check_auth.c src/t/unit/check_auth_helper.c \
 	src/t/unit/check_backoff.c \
-	src/t/unit/check_ledger.c \
+	src/t/unit/check_ledger.c src/t/unit/check_ctl_sites.c \
 	src/t/unit/check_mailq.c src/t/unit/check_ctl.c src/t/unit/check_ctl_queue.c src/t/unit/check_ctl_names.c src/t/unit/check_ctl_runs.c src/t/unit/check_ctl_check.c src/t/unit/check_import.c src/t/unit/check_ctl_act.c src/t/unit/check_packet.c src/t/unit/check_helper.c \
 	src/t/unit/check_local.c src/t/unit/check_forward.c src/t/unit/check_kit.c src/t/dialogue/check_dialogue.c \
 	src/t/story/check_story.c src/t/fault/check_fault_spool.c \
 	src/t/fault/check_fault_program.c src/t/fault/check_fault_disk.c
 KIT = src/t/unit/check_main.c src/t/fault/letters.c src/t/fault/sweep.c src/t/fault/sweep_spool.c src/t/dialogue/dialogue.c src/t/dialogue/dialogue_options.c \
 	src/t/dialogue/leakwatch.c src/t/lib/vclock.c src/t/lib/logcap.c \
-	src/t/lib/testspool.c src/t/lib/testctl.c src/t/lib/testroot.c src/t/lib/jtree.c src/t/lib/jschema.c src/t/lib/whole.c src/t/lib/net_fake.c src/t/lib/local_fake.c src/t/lib/dns_fake.c \
+	src/t/lib/testspool.c src/t/lib/testctl.c src/t/lib/testroot.c src/t/lib/jtree.c src/t/lib/jschema.c src/t/lib/promtext.c src/t/lib/whole.c src/t/lib/net_fake.c src/t/lib/local_fake.c src/t/lib/dns_fake.c \
 	src/t/lib/dns_server.c src/t/lib/ns_fake.c src/t/lib/asker.c src/t/lib/actors.c src/t/lib/smtp_fake.c src/t/lib/smtp_fake_commands.c \
 	src/t/lib/smtp_script.c src/t/lib/auth_fake.c src/t/lib/fault.c src/t/lib/fault_errors.c \
 	src/t/lib/testsubmit.c src/t/lib/spooldir.c src/t/lib/powercut.c src/t/story/story.c \

@@ -133,6 +133,28 @@ testctl_tells(const struct testctl *t, const char *part)
 	has(t->err, part);
 }
 
+struct jtree *
+testctl_json(const struct testctl *t, const char *start, const char *schema)
+{
+	static char text[16384];
+	struct jtree *rules, *value;
+	char why[512] = "";
+	const char *line = strstr(t->out, start);
+	FILE *f = fopen(schema, "r");
+
+	ck_assert_msg(f != NULL, "no %s", schema);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	ck_assert_msg(line != NULL, "no %s in %s", start, t->out);
+	rules = jtree_parse(text, strlen(text), why, sizeof(why));
+	ck_assert_msg(rules != NULL, "schema: %s", why);
+	value = jtree_parse(line, strcspn(line, "\n"), why, sizeof(why));
+	ck_assert_msg(value != NULL, "%s: %s", why, line);
+	ck_assert_msg(jtree_is(rules, value, why, sizeof(why)), "%s: %s", why, line);
+	jtree_free(&rules);
+	return value;
+}
+
 /* --- a queue ------------------------------------------------------------------------------ */
 
 void

@@ -5,6 +5,7 @@
 #define T_LIB_TESTCTL_H
 
 #include "ctl/ctl.h"
+#include "jtree.h"
 #include "spool/spool.h"
 
 enum { TESTCTL_ARGS = 16 };
@@ -28,6 +29,11 @@ int testctl_run(struct testctl *t, ctl_fn *command, const char *name, ...);
 /* What it has printed to either must have that in it. */
 void testctl_shows(const struct testctl *t, const char *part);
 void testctl_tells(const struct testctl *t, const char *part); /* on standard error */
+
+/*
+ * The line of its output that begins so, as JSON; it must be as the schema in that file says. Freed by the caller.
+ */
+struct jtree *testctl_json(const struct testctl *t, const char *start, const char *schema);
 
 /* --- a queue --- */
 

@@ -71,29 +71,13 @@ START_TEST(a_table_tells_who_waits_why_and_for_how_long)
 }
 END_TEST
 
-/* The line of that message as JSON; it must be as the schema says. Freed by the caller. */
 static struct jtree *
 json_line(const char *id)
 {
-	static char text[16384];
-	struct jtree *schema, *value;
-	char why[512] = "", start[100];
-	const char *line;
-	FILE *f = fopen(LIST_SCHEMA, "r");
+	char start[100];
 
-	ck_assert_msg(f != NULL, "no " LIST_SCHEMA);
-	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-	fclose(f);
 	snprintf(start, sizeof(start), "{\"id\":\"%s\",", id);
-	line = strstr(t.out, start);
-	ck_assert_msg(line != NULL, "no %s in %s", id, t.out);
-	schema = jtree_parse(text, strlen(text), why, sizeof(why));
-	ck_assert_msg(schema != NULL, "schema: %s", why);
-	value = jtree_parse(line, strcspn(line, "\n"), why, sizeof(why));
-	ck_assert_msg(value != NULL, "%s: %s", why, line);
-	ck_assert_msg(jtree_is(schema, value, why, sizeof(why)), "%s: %s", why, line);
-	jtree_free(&schema);
-	return value;
+	return testctl_json(&t, start, LIST_SCHEMA);
 }
 
 static const char *
