@@ -148,7 +148,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	KILL src/t/kill/kill.c \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_smtp.c src/t/whole/whole_aliases.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
-	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_check.c src/t/whole/whole_local.c src/t/whole/whole_import.c \
+	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_trace.c src/t/whole/whole_check.c src/t/whole/whole_local.c src/t/whole/whole_import.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PRIVILEGE src/t/privilege/check_privilege.c src/t/privilege/users.c \
 	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c src/t/privilege/mailboxes.c \

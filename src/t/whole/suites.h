@@ -19,6 +19,7 @@ Suite *suite_whole_front(void);
 Suite *suite_whole_smtp(void);
 Suite *suite_whole_aliases(void);
 Suite *suite_whole_ctl(void);
+Suite *suite_whole_trace(void);
 Suite *suite_whole_check(void);
 Suite *suite_whole_import(void);
 /* A suite of these tests, each with kit_setup() and kit_teardown(); and one more that is run n times,
