@@ -149,6 +149,7 @@ RULES != sh src/t/lib/rules.sh $(BUILD) \
 	PROGRAM src/t/whole/check_whole.c src/t/whole/kit.c src/t/whole/whole_submit.c src/t/whole/whole_smtp.c src/t/whole/whole_aliases.c src/t/whole/whole_front.c \
 	src/t/whole/whole_background.c src/t/whole/whole_runners.c src/t/whole/whole_signals.c \
 	src/t/whole/whole_tls.c src/t/whole/whole_hostile.c src/t/whole/whole_keeper.c src/t/whole/whole_helpers.c src/t/whole/whole_ctl.c src/t/whole/whole_trace.c src/t/whole/whole_check.c src/t/whole/whole_local.c src/t/whole/whole_import.c \
+	src/t/whole/whole_sites.c \
 	RESOURCES src/t/fault/resources.c src/t/fault/resources_post.c src/t/fault/resources_disk.c \
 	PRIVILEGE src/t/privilege/check_privilege.c src/t/privilege/users.c \
 	src/t/privilege/identity.c src/t/privilege/strangers.c src/t/privilege/hostile.c src/t/privilege/mailboxes.c \
@@ -279,7 +280,7 @@ privilege: $(BUILD)/sortie $(BUILD)/sendmail $(BUILD)/sortiectl $(BUILD)/check-p
 	@sh src/t/privilege/install.sh $(BUILD)
 	@sh src/t/privilege/run.sh $(BUILD) "$(MAKE)"
 
-# The program and its front whose compiled-in places are below PLACE.
+# The programs whose compiled-in places are below PLACE.
 ELSEWHERE = $(PLACE)/program.o $(PLACE)/config.o $(BUILD)/libsortie.a
 privilege-program: $(OBJ_MAIN) $(BUILD)/libsortie.a
 	@for f in program config; do $(COMPILE) -USPOOLDIR -DSPOOLDIR='"$(PLACE)/spool"' \
@@ -289,6 +290,8 @@ privilege-program: $(OBJ_MAIN) $(BUILD)/libsortie.a
 		$(ELSEWHERE) $(LIBS)
 	@$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $(PLACE)/front $(OBJ_FRONT) \
 		$(ELSEWHERE)
+	@$(CC) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $(PLACE)/ctl $(OBJ_SORTIECTL) $(OBJ_CTL) \
+		$(ELSEWHERE) $(LIBS)
 
 # Through other people's servers, where they are installed; src/t/interop/lib.sh says how to name some.
 interop: $(BUILD)/sortie $(BUILD)/ports

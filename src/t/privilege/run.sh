@@ -36,7 +36,7 @@ done
 [ -n "$dir" ] || skip 'no folder where setuid programs work for everybody'
 
 install() { # install | uninstall
-	PROGRAM=$dir/program FRONT=$dir/front CTL=$build/sortiectl DESTDIR='' PREFIX=$dir SBINDIR=$dir/sbin \
+	PROGRAM=$dir/program FRONT=$dir/front CTL=$dir/ctl DESTDIR='' PREFIX=$dir SBINDIR=$dir/sbin \
 		BINDIR=$dir/bin SYSCONFDIR=$dir/etc \
 		SPOOLDIR=$dir/spool SORTIEUSER=$owner sh src/install.sh "$1" > "$dir/$1.out"
 }

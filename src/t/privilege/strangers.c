@@ -120,6 +120,33 @@ START_TEST(mailq_shows_own_mail_alone)
 }
 END_TEST
 
+/* Where others' mail goes. sortiectl is started with the caller's rights, who must be somebody. */
+START_TEST(hoststat_is_for_root_and_the_owner)
+{
+	static const char *const names[][2] = {
+	    {"hoststat"}, {"purgestat"}, {"sendmail", "-bh"}, {"sortie", "-bH"}};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/ledger", kit.spool);
+	whole_write_file(path, "sortie-ledger\t1\t0\nsecret.example\t1\t2%s\tr\tt\tx\n",
+	    "\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0");
+	ck_assert_int_eq(chown(path, OWNER, OWNER), 0);
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		ck_assert_int_eq(command(as_bob, "", names[i][0], names[i][1], NULL), EX_NOPERM);
+		ck_assert_ptr_null(strstr(output, "secret"));
+		ck_assert_ptr_nonnull(strstr(output, "is for root and its owner"));
+	}
+	ck_assert_int_eq(command(NULL, "", "hoststat", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(output, " secret.example "));
+	ck_assert_int_eq(command(NULL, "", "purgestat", NULL), 0);
+	ck_assert_str_eq(output, "forgot 1 site\n");
+	ck_assert_int_eq(command(NULL, "", "hoststat", NULL), 0);
+	ck_assert_str_eq(output, "");
+	spool_is_the_owners();
+}
+END_TEST
+
 START_TEST(queue_run_sends_own_mail_alone)
 {
 	static struct child c;
@@ -161,17 +188,19 @@ END_TEST
  */
 START_TEST(front_linked_elsewhere)
 {
-	static const char *const runs[][3] = {
-	    {"-q"}, {"-bv", "x@example.net"}, {"-odi", "x@example.net"}, {"-v", "x@example.net"}};
+	static const char *const runs[][3] = {{"-q"}, {"-bv", "x@example.net"},
+	    {"-odi", "x@example.net"}, {"-v", "x@example.net"}, {"-bh"}};
 	const char *const *run = runs[_i];
-	char folder[80], hers[100], front[100];
+	char folder[80], hers[100], ctl[100], front[100];
 
 	snprintf(folder, sizeof(folder), "%.60s/hers", kit.dir);
 	snprintf(hers, sizeof(hers), "%s/sortie", folder);
+	snprintf(ctl, sizeof(ctl), "%s/sortiectl", folder);
 	snprintf(front, sizeof(front), "%s/sendmail", folder);
 	ck_assert_int_eq(mkdir(folder, 0755), 0);
 	whole_write_file(hers, "#!/bin/sh\necho hers\n");
 	ck_assert_int_eq(chmod(hers, 0755), 0);
+	kit_copy_file(hers, ctl);
 	kit_copy_file(kit_program(), front);
 	ck_assert_int_eq(chown(front, OWNER, OWNER), 0);
 	ck_assert_int_eq(chmod(front, 06755), 0);
@@ -447,14 +476,15 @@ END_TEST
 Suite *
 suite_strangers(void)
 {
-	const TTest *const tests[] = {mailq_shows_own_mail_alone, queue_run_sends_own_mail_alone,
+	const TTest *const tests[] = {mailq_shows_own_mail_alone,
+	    hoststat_is_for_root_and_the_owner, queue_run_sends_own_mail_alone,
 	    submission_cannot_be_touched, background_child_cannot_be_touched,
 	    stopped_run_of_one_delays_nobody_else, one_stop_for_all_processes,
 	    list_that_is_somebody_elses};
 	Suite *s = users_suite("strangers", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, nobody_reads_or_changes_the_spool, 2);
-	users_loop(s, front_linked_elsewhere, 4);
+	users_loop(s, front_linked_elsewhere, 5);
 	users_loop(s, other_queue_runs_are_refused, 12);
 	users_loop(s, roots_run_cannot_be_touched, 2);
 	return s;

@@ -23,7 +23,8 @@ static const struct {
     {suite_whole_helpers, false}, {suite_whole_local, false}, {suite_whole_local, true},
     {suite_whole_front, true}, {suite_whole_smtp, false}, {suite_whole_smtp, true},
     {suite_whole_aliases, false}, {suite_whole_aliases, true}, {suite_whole_ctl, false},
-    {suite_whole_trace, false}, {suite_whole_check, false}, {suite_whole_import, false}};
+    {suite_whole_trace, false}, {suite_whole_check, false}, {suite_whole_import, false},
+    {suite_whole_sites, false}, {suite_whole_sites, true}};
 
 static char paths[4][PATH_MAX];
 
@@ -48,7 +49,8 @@ static bool
 can_run(size_t i)
 {
 	if ((suites[i].make == suite_whole_ctl || suites[i].make == suite_whole_trace ||
-		suites[i].make == suite_whole_check || suites[i].make == suite_whole_import) &&
+		suites[i].make == suite_whole_check || suites[i].make == suite_whole_import ||
+		suites[i].make == suite_whole_sites) &&
 	    kit.ctl == NULL)
 		return false;
 	return !suites[i].front || access("/proc/self/exe", F_OK) == 0;

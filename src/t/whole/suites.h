@@ -22,6 +22,7 @@ Suite *suite_whole_ctl(void);
 Suite *suite_whole_trace(void);
 Suite *suite_whole_check(void);
 Suite *suite_whole_import(void);
+Suite *suite_whole_sites(void);
 /* A suite of these tests, each with kit_setup() and kit_teardown(); and one more that is run n times,
  * with _i from 0. */
 Suite *whole_suite(const char *name, const TTest *const tests[], size_t n);
