@@ -41,9 +41,10 @@ install() { # install | uninstall
 		SPOOLDIR=$dir/spool SORTIEUSER=$owner sh src/install.sh "$1" > "$dir/$1.out"
 }
 
+# Whoever calls us may have left descriptors open: always some.
 mkdir "$dir/log" && chown $owner "$dir/log"
 "$make" -s BUILD="$build" PLACE="$dir" privilege-program && install install &&
-	"$check" "$dir" > "$dir/tests" 2>&1
+	"$check" "$dir" > "$dir/tests" 2>&1 3< /dev/null 4<&3 5<&3 6<&3
 failed=$?
 sed -n -e 's/^[^ ]*:P:[^:]*:\([^:]*\):\([0-9]*\).*/privilege: ok: \1 (\2)/' -e 's/ (0)$//' \
 	-e '/:[FE]:/p' -e '/^privilege: ok/p' -e '/^[0-9]*%/p' "$dir/tests"

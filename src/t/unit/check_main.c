@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "t/unit/suites.h"
 
 struct tally {
@@ -104,6 +105,7 @@ main(int argc, char **argv)
 	double start = now_s();
 	struct tally t;
 
+	descriptors_close(-1, false); /* make's job server, say: tests count them */
 	if (argc == 3 && strcmp(argv[1], "-j") == 0)
 		t = run_in_workers((int)strtol(argv[2], NULL, 10));
 	else
