@@ -111,7 +111,7 @@ site_tally_tell(struct site *s)
 	t->seen.relay = t->relay;
 	t->seen.tls = t->tls;
 	t->seen.reason = t->reason;
-	ledger_tell(s->sites->options.ledger, s->key, &t->seen);
+	ledger_tell(s->sites->options.ledger, s->key[0] != '\0' ? s->key : "(none)", &t->seen);
 	free(t->relay);
 	free(t->reason);
 	free(t);
