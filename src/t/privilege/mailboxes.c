@@ -336,7 +336,7 @@ START_TEST(mailbox_without_room)
 	set_stage("maildir");
 	post("ann");
 	ck_assert_int_eq(command(with_a_full_home, "", "sortie", "-q", NULL), 0);
-	ck_assert_uint_eq(logged("No space left on device"), 1);
+	ck_assert_uint_ge(logged("No space left on device"), 1); /* a slow run tries again */
 	ck_assert_uint_eq(files_in("ctl"), 1);
 	WAIT_FOR(roots_run() == 0 && files_in("ctl") == 0);
 	is(only_file("ann/Maildir/new"), ANN, 0600);
