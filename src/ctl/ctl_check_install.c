@@ -235,8 +235,8 @@ hint_at_immutable(struct check *k)
 	check_type(k, "chflags schg %s %s", k->program, k->front);
 #endif
 	check_say(k, CHECK_HINT,
-	    "%s, whose the programs are, could replace them, and root starts them; until they are "
-	    "to be replaced nobody need be able to",
+	    "the programs belong to %s, and whatever works with his rights could replace them; "
+	    "root starts them, too",
 	    k->name_of_owner);
 }
 

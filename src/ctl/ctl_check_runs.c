@@ -122,8 +122,8 @@ say_starter(struct check *k, const struct starter *s, bool at_work)
 		return false;
 	}
 	if (!is_everybodys(k, s)) {
-		check_say(k, CHECK_WARN, "%s: as %s, whose own mail alone that delivers", s->what,
-		    s->user);
+		check_say(k, CHECK_WARN, "%s starts runs as %s, of whose own mail they are",
+		    s->what, s->user);
 		return false;
 	}
 	if (s->resident && !at_work) {
@@ -131,7 +131,7 @@ say_starter(struct check *k, const struct starter *s, bool at_work)
 		check_say(k, CHECK_WARN, "%s: enabled, but not at work", s->what);
 		return false;
 	}
-	check_say(k, CHECK_OK, "%s: as %s", s->what, s->user);
+	check_say(k, CHECK_OK, "%s starts runs as %s", s->what, s->user);
 	return true;
 }
 

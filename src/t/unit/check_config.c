@@ -448,6 +448,7 @@ START_TEST(every_bad_line_is_heard_of)
 	ck_assert_int_eq(
 	    config_parse(&c, "x.conf", text, strlen(text), why, sizeof(why)), EX_CONFIG);
 	ck_assert_int_eq(lines, 12345);
+	ck_assert_int_eq(strncmp(why, "x.conf:5: ", 10), 0);
 	ck_assert_uint_eq(c.sessions, 1);
 }
 END_TEST

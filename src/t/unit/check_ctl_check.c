@@ -2,19 +2,21 @@
  * check_ctl_check.c: sortiectl check: configuration, user, programs, certificates, name servers, and what is made of
  * `sortie -bv', which a script plays; each command that is to be typed is, and helps.
  */
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -168,6 +170,20 @@ START_TEST(programs_are_setuid_to_the_owner_alone)
 }
 END_TEST
 
+static bool
+has_flags(const char *path)
+{
+#ifdef __linux__
+	int fd = open(path, O_RDONLY | O_CLOEXEC), flags;
+	bool has = fd >= 0 && ioctl(fd, _IOR('f', 1, long), &flags) == 0;
+
+	close(fd);
+	return has;
+#else
+	return path[0] != '\0';
+#endif
+}
+
 /* chattr(1) itself is tried by make system: not every root may use it. */
 START_TEST(the_immutable_flag_is_hinted_at)
 {
@@ -179,14 +195,14 @@ START_TEST(the_immutable_flag_is_hinted_at)
 	(void)testroot_check(&t, check_config);
 	testroot_mends(&t, check_programs, "/sortie is not setuid", NULL);
 	testroot_mends(&t, check_programs, "sendmail is not setuid", NULL);
-	if (testroot_check(&t, check_programs) != CHECK_HINT) {
+	if (!has_flags(t.program)) {
 		printf("check_ctl_check: no flags on this file system, not tried\n");
 		return;
 	}
-	testroot_finds(
-	    &t, check_programs, "hint  x         nobody, whose the programs are", "chattr +i ");
+	testroot_finds(&t, check_programs, "hint  x         the programs belong to nobody, ",
+	    "/usr/sbin/sortie-sendmail");
 	testroot_file(&t, "/var/lib/dpkg/info/sortie.list", "/usr/sbin/sortie\n");
-	testroot_says_not(&t, check_programs, "chattr"); /* a package's must stay replaceable */
+	testroot_says_not(&t, check_programs, "hint"); /* a package's must stay replaceable */
 	testroot_remove(&t, "/var");
 }
 END_TEST
@@ -240,7 +256,7 @@ START_TEST(certificates_of_the_system)
 	testroot_configure(&t, "relay submission://smtp.example.com\n");
 	testroot_finds(&t, check_ca, "FAIL  x         there are no CA certificates: the relay",
 	    "apt-get install ca-certificates");
-	testroot_file(&t, at, "%s", ""); /* as Debian has it without the package */
+	testroot_file(&t, at, "# none yet\n");
 	testroot_says(&t, check_ca, "there are no CA certificates");
 	testroot_file(&t, at, "# about them\n-----BEGIN CERTIFICATE-----\n");
 	ck_assert_int_eq(testroot_check(&t, check_ca), CHECK_OK);

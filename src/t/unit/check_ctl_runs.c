@@ -61,7 +61,7 @@ START_TEST(nobody_starts_runs)
 	testroot_finds(&t, check_runs, NOBODY, "(crontab -l; echo '*/5 * * * * ");
 	testroot_folder(&t, "/etc/cron.d");
 	testroot_mends(&t, check_runs, NOBODY, "sortie.cron ");
-	testroot_says(&t, check_runs, "/etc/cron.d/sortie: as root");
+	testroot_says(&t, check_runs, "/etc/cron.d/sortie starts runs as root");
 	ck_assert_int_eq(testroot_check(&t, check_runs), CHECK_OK);
 }
 END_TEST
@@ -96,7 +96,7 @@ START_TEST(crontabs_that_start_runs_and_others)
 		testroot_says(&t, check_runs, NOBODY);
 		return;
 	}
-	snprintf(line, sizeof(line), "%s: as %s\n", crontabs[_i].file, crontabs[_i].as);
+	snprintf(line, sizeof(line), "%s starts runs as %s\n", crontabs[_i].file, crontabs[_i].as);
 	testroot_says(&t, check_runs, line);
 	ck_assert_msg(t.k.worst_of_this == CHECK_OK, "%s", t.said);
 }
@@ -108,7 +108,7 @@ START_TEST(alpines_two_names_of_one_folder_are_one)
 	testroot_file(&t, "/etc/crontabs/root", "*/15 * * * * sortie -q\n");
 	testroot_link(&t, "/etc/crontabs", "/var/spool/cron/crontabs");
 	testroot_says_not(&t, check_runs, "/etc/crontabs/root");
-	testroot_says(&t, check_runs, "/var/spool/cron/crontabs/root: as root");
+	testroot_says(&t, check_runs, "/var/spool/cron/crontabs/root starts runs as root");
 }
 END_TEST
 
@@ -116,7 +116,7 @@ START_TEST(scripts_of_run_parts)
 {
 	testroot_program(&t, "/usr/sbin/cron", "exit 0\n");
 	testroot_program(&t, "/etc/cron.hourly/sortie", "# sendmail -q\nexec sortie -q\n");
-	testroot_says(&t, check_runs, "/etc/cron.hourly/sortie: as root");
+	testroot_says(&t, check_runs, "/etc/cron.hourly/sortie starts runs as root");
 	ck_assert_int_eq(chmod(testroot_path(&t, "/etc/cron.hourly/sortie"), 0644), 0);
 	testroot_mends(&t, check_runs, "it may not be executed", "chmod 755 ");
 	testroot_remove(&t, "/etc/cron.hourly/sortie");
@@ -125,7 +125,7 @@ START_TEST(scripts_of_run_parts)
 	testroot_remove(&t, "/etc/cron.hourly/sortie");
 	testroot_program(&t, "/etc/periodic/15min/sortie.sh", "sortie -q\n");
 	testroot_mends(&t, check_runs, "no file with a dot in its name", "mv ");
-	testroot_says(&t, check_runs, "/etc/periodic/15min/sortie: as root");
+	testroot_says(&t, check_runs, "/etc/periodic/15min/sortie starts runs as root");
 }
 END_TEST
 
@@ -135,7 +135,7 @@ START_TEST(a_file_that_cron_ignores_is_named)
 	testroot_file(&t, "/etc/debian_version", "13.1\n");
 	testroot_file(&t, "/etc/cron.d/sortie.cron", "*/5 * * * * root sortie -q\n");
 	testroot_mends(&t, check_runs, "cron reads no file with a dot in its name", "mv ");
-	testroot_says(&t, check_runs, "/etc/cron.d/sortie: as root");
+	testroot_says(&t, check_runs, "/etc/cron.d/sortie starts runs as root");
 	ck_assert_int_eq(testroot_check(&t, check_runs), CHECK_OK);
 
 	ck_assert_int_eq(chmod(testroot_path(&t, "/etc/cron.d/sortie"), 0666), 0);
@@ -162,7 +162,7 @@ START_TEST(other_users_runs_are_of_their_own_mail)
 {
 	testroot_program(&t, "/usr/sbin/cron", "exit 0\n");
 	testroot_file(&t, "/var/spool/cron/crontabs/daemon", "*/5 * * * * sortie -q\n");
-	testroot_says(&t, check_runs, "as daemon, whose own mail alone that delivers");
+	testroot_says(&t, check_runs, "starts runs as daemon, of whose own mail they are");
 	testroot_says(&t, check_runs, NOBODY);
 }
 END_TEST
@@ -189,7 +189,7 @@ START_TEST(a_service_that_is_enabled_must_be_at_work)
 	begin_run();
 	ck_assert_int_eq(testroot_check(&t, check_runs), CHECK_OK);
 	testroot_says(&t, check_runs, "one is at work");
-	testroot_says(&t, check_runs, "sortie.service: as nobody");
+	testroot_says(&t, check_runs, "sortie.service starts runs as nobody");
 	testroot_remove(&t, "/run");
 	testroot_says(&t, check_runs, "this machine was not started by systemd");
 }
@@ -216,7 +216,7 @@ START_TEST(units_of_any_name_and_place)
 	testroot_link(&t, "/usr/lib/systemd/system/other.service",
 	    "/usr/lib/systemd/system/multi-user.target.wants/other.service");
 	begin_run();
-	testroot_says(&t, check_runs, "mail.service: as root");
+	testroot_says(&t, check_runs, "mail.service starts runs as root");
 	testroot_says_not(&t, check_runs, "other.service");
 }
 END_TEST
@@ -229,7 +229,7 @@ START_TEST(a_timer_starts_its_service)
 	    "[Service]\nExecStart=/usr/sbin/sortie -q\nUser=nobody\n");
 	testroot_link(&t, "/etc/systemd/system/sortie-queue.timer",
 	    "/etc/systemd/system/timers.target.wants/sortie-queue.timer");
-	testroot_says(&t, check_runs, "sortie-queue.timer: as nobody");
+	testroot_says(&t, check_runs, "sortie-queue.timer starts runs as nobody");
 	ck_assert_int_eq(testroot_check(&t, check_runs), CHECK_OK);
 	testroot_file(&t, "/etc/systemd/system/sortie-queue.timer", "[Timer]\nUnit=x.service\n");
 	testroot_says(&t, check_runs, "it is enabled, but there is no x.service");
@@ -248,7 +248,7 @@ START_TEST(openrc)
 	testroot_finds(&t, check_runs, "enabled, but not at work", "rc-service sortie start");
 	begin_run();
 	ck_assert_int_eq(testroot_check(&t, check_runs), CHECK_OK);
-	testroot_says(&t, check_runs, "/etc/runlevels/default/sortie: as root");
+	testroot_says(&t, check_runs, "/etc/runlevels/default/sortie starts runs as root");
 }
 END_TEST
 
@@ -320,7 +320,7 @@ START_TEST(mailboxes_need_roots_service)
 	    "daemon-reload && systemctl restart sortie.service");
 	testroot_file(&t, "/etc/systemd/system/sortie.service.d/local.conf",
 	    "[Service]\nUser=root\nProtectHome=no\n");
-	testroot_says(&t, check_runs, "sortie.service: as root");
+	testroot_says(&t, check_runs, "sortie.service starts runs as root");
 	ck_assert_int_eq(testroot_check(&t, check_runs), CHECK_OK);
 }
 END_TEST
@@ -346,7 +346,8 @@ START_TEST(the_last_run_is_told)
 	t.c.now = 1800000000;
 	testroot_says(&t, check_last_run, "ok    x         the queue has not been run yet");
 	tell_of_a_run(t.c.now - 30 * 3600);
-	testroot_finds(&t, check_last_run, "warn  x         the queue was last run 1d6h ago", " -q");
+	testroot_finds(
+	    &t, check_last_run, "warn  x         the queue was last run 1d6h ago", " -q");
 	tell_of_a_run(t.c.now - 300);
 	testroot_says(&t, check_last_run, "ok    x         the queue was last run 5m ago");
 	tell_of_a_run(t.c.now + 300); /* the clock was put back */
