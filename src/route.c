@@ -64,8 +64,12 @@ next_relay(const struct config *c, const char *sender, size_t *i)
 static void
 add_target_key(const struct config *c, struct buf *key, const char *before, const struct target *t)
 {
-	buf_addf(key, "%s%s%s%s", before, t->user != NULL ? t->user : "",
-	    t->user != NULL ? "@" : "", t->host);
+	buf_adds(key, before);
+	if (t->user != NULL) {
+		buf_adds(key, t->user);
+		buf_addc(key, '@');
+	}
+	buf_adds(key, t->host);
 	if (t->kind != TARGET_LMTP_PATH)
 		buf_addf(key, ":%u", t->port != 0 ? t->port : c->port);
 	if (t->tls_first)
