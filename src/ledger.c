@@ -21,13 +21,15 @@ enum {
 	WAITING_MAX = 1024 * 1024, /* lines that could not be appended */
 	SAVE_AT = 64 * 1024,
 	SHORT_FILE = 256 * 1024, /* not written anew below that */
+	LINE_ROOM = 4096, /* for the header, and the line of all */
 };
 
 const char ledger_file[] = "ledger";
 
 struct ledger {
 	struct spool *spool;
-	struct buf lines;
+	struct buf lines; /* of sites */
+	size_t save_at; /* the length of lines at which they are appended before their time */
 	struct ledger_record all;
 	bool changed, complained;
 };
@@ -38,6 +40,7 @@ ledger_new(struct spool *sp)
 	struct ledger *l = xcalloc(1, sizeof(*l));
 
 	l->spool = sp;
+	l->save_at = SAVE_AT;
 	buf_init(&l->lines, WAITING_MAX);
 	return l;
 }
@@ -86,24 +89,15 @@ ledger_tell(struct ledger *l, const char *name, const struct ledger_record *r)
 		ledger_line(&l->lines, name, r);
 	}
 	l->changed = true;
-	if (buf_len(&l->lines) >= SAVE_AT)
+	if (buf_len(&l->lines) >= l->save_at)
 		ledger_save(l);
 }
 
 /* --- the file ----------------------------------------------------------------------------- */
 
-static void
-end_lines(struct ledger *l)
-{
-	l->all.since = clock_wall_s();
-	ledger_line(&l->lines, "", &l->all);
-	l->all = (struct ledger_record){.since = 0};
-	l->changed = false;
-}
-
 /*
  * An earlier run may have been cut off in the middle of a line: so that is ended first. One write(2), and what
- * a full disk has cut off is lost: none of it must be there twice.
+ * a full disk has cut off is lost: none of it must be there twice. The sums come first, for they matter most.
  */
 static int
 append(struct ledger *l, int fd, bool *too_long)
@@ -114,14 +108,17 @@ append(struct ledger *l, int fd, bool *too_long)
 
 	if (sys.fstat(fd, &st) == -1)
 		return -1;
-	buf_init(&text, WAITING_MAX + 100);
+	buf_init(&text, WAITING_MAX + LINE_ROOM);
 	if (st.st_size == 0)
 		buf_addf(&text, LEDGER_HEADER, 0LL);
 	else
 		buf_addc(&text, '\n');
+	l->all.since = clock_wall_s();
+	ledger_line(&text, "", &l->all);
 	buf_add(&text, buf_data(&l->lines), buf_len(&l->lines));
 	st.st_size += (off_t)buf_len(&text);
-	*too_long = st.st_size > SHORT_FILE && st.st_size / 2 > ledger_base(fd);
+	*too_long = st.st_size > SHORT_FILE &&
+		    (st.st_size / 2 > ledger_base(fd) || st.st_size > LEDGER_ROOM);
 	do
 		n = sys.write(fd, buf_data(&text), buf_len(&text));
 	while (n == -1 && errno == EINTR);
@@ -139,8 +136,11 @@ save(struct ledger *l)
 		return -1;
 	rc = append(l, fd, &too_long);
 	saved = errno;
-	if (rc == 0)
+	if (rc == 0) {
 		buf_clear(&l->lines);
+		l->all = (struct ledger_record){.since = 0};
+		l->changed = false;
+	}
 	if (rc == 0 && too_long)
 		(void)ledger_write_anew(l->spool, fd, NULL, NULL); /* or the next one does */
 	sys.close(fd);
@@ -148,18 +148,22 @@ save(struct ledger *l)
 	return rc;
 }
 
+/*
+ * Who has the file for himself may have been stopped (SIGSTOP, a terminal's ^Z): each try waits for him a little,
+ * so there is not one for each site that is told of.
+ */
 void
 ledger_save(struct ledger *l)
 {
-	if (l->changed)
-		end_lines(l);
-	if (buf_len(&l->lines) == 0 || save(l) == 0)
-		return;
-	if (!l->complained && errno != EWOULDBLOCK)
-		log_warn("cannot keep what is known of sites: %s", strerror(errno));
-	l->complained = true;
-	if (l->lines.overflow) /* some are lost already, and it is for nothing but looking at */
-		buf_clear(&l->lines);
+	if (l->changed && save(l) == -1) {
+		if (!l->complained && errno != EWOULDBLOCK)
+			log_warn("cannot keep what is known of sites: %s", strerror(errno));
+		l->complained = true;
+		if (l->lines
+			.overflow) /* some are lost already, and it is for nothing but looking at */
+			buf_clear(&l->lines);
+	}
+	l->save_at = buf_len(&l->lines) + SAVE_AT;
 }
 
 void

@@ -1,9 +1,11 @@
 /* check_ledger.c: what runs have seen is added up, bounded, and in nobody's way when it cannot be kept. */
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -473,6 +475,56 @@ START_TEST(a_run_that_appends_is_not_cut_off)
 }
 END_TEST
 
+static unsigned waits;
+
+static int
+count_wait(struct pollfd *fds, nfds_t n, int timeout)
+{
+	(void)fds;
+	(void)n;
+	(void)timeout;
+	waits++;
+	return 0;
+}
+
+/* Somebody has it for himself, and was stopped: neither are runs, and what they count is not lost. */
+START_TEST(one_that_is_stopped_holds_nobody_up)
+{
+	struct ledger *l = ledger_new(sp), *other = ledger_new(sp);
+	int fd;
+
+	tell_of(other, "site1.example", 1, T0);
+	ledger_free(&other);
+	fd = open(path, O_RDWR);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+	sys.poll = count_wait;
+	tell_of_many(l);
+	ck_assert_uint_gt(waits, 0);
+	ck_assert_uint_lt(waits, 40 * 200);
+	tell_of_many(l); /* more than is kept in memory */
+	close(fd);
+	ledger_free(&l);
+	read_it();
+	ck_assert_uint_eq(book.all.counts[LEDGER_BYTES], 10 + 2 * 10 * MANY);
+	ledger_book_free(&book);
+}
+END_TEST
+
+/* Its header says that it is longer than can be, so that nothing would ever be long enough. */
+START_TEST(a_file_without_end_is_written_anew)
+{
+	struct ledger *l = ledger_new(sp);
+	FILE *f = fopen(path, "w");
+
+	fputs("sortie-ledger\t1\t9223372036854775807\n", f);
+	fclose(f);
+	ck_assert_int_eq(truncate(path, LEDGER_ROOM), 0);
+	tell_of(l, "site1.example", 1, T0);
+	ledger_free(&l);
+	ck_assert_int_lt(size_of_file(), 10000);
+}
+END_TEST
+
 /* --- when it cannot be kept --------------------------------------------------------------- */
 
 /* A ledger that is so long that the next save writes it anew. */
@@ -601,6 +653,8 @@ suite_ledger(void)
 	tcase_add_test(tc, a_long_file_is_written_anew_with_those_used_last);
 	tcase_add_test(tc, what_is_forgotten_stays_counted);
 	tcase_add_test(tc, a_run_that_appends_is_not_cut_off);
+	tcase_add_test(tc, one_that_is_stopped_holds_nobody_up);
+	tcase_add_test(tc, a_file_without_end_is_written_anew);
 	tcase_add_loop_test(tc, a_disk_that_fails_harms_nothing, 0, 4);
 	tcase_add_test(tc, a_run_that_dies_harms_nothing);
 	tcase_add_test(tc, memory_is_bounded);
