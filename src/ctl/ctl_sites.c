@@ -218,6 +218,15 @@ print_row(struct table *t, const struct ledger_site *s)
 	table_row(t, in_trouble(s) ? TERM_RED : TERM_PLAIN, cells);
 }
 
+static void
+widen(struct table_column *column, const char *text)
+{
+	size_t n = text != NULL ? strlen(text) : 0;
+
+	if (n > column->width)
+		column->width = (unsigned)n;
+}
+
 /* Where no terminal says how wide a line may be, all names fit. */
 static void
 print_table(struct sites *ss)
@@ -227,9 +236,10 @@ print_table(struct sites *ss)
 	struct table t;
 
 	memcpy(all, columns, sizeof(all));
-	for (size_t i = 0; c->width == 0 && ss->all[i] != NULL; i++)
-		if (strlen(ss->all[i]->name) > all[0].width)
-			all[0].width = (unsigned)strlen(ss->all[i]->name);
+	for (size_t i = 0; c->width == 0 && ss->all[i] != NULL; i++) {
+		widen(&all[0], ss->all[i]->name);
+		widen(&all[NCOLUMNS - 2], ss->all[i]->r.relay);
+	}
 	table_init(&t, c, all, NCOLUMNS);
 	for (size_t i = 0; ss->all[i] != NULL && !ferror(c->out); i++)
 		print_row(&t, ss->all[i]);

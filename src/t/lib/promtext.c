@@ -65,7 +65,7 @@ static bool
 read_help(struct reader *r, const char *p)
 {
 	size_t n = name_length(p, false);
-	char begun[NAME_LEN];
+	char begun[NAME_LEN + 1];
 
 	if (n == 0 || n >= NAME_LEN - 1 || p[n] != ' ' || p[n + 1] == '\0')
 		return no(r, "HELP of what?");
