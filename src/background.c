@@ -3,15 +3,20 @@
  */
 #include "background.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/sys.h"
+
+enum { LEAVES_MS = 200 };
 
 /*
  * The child is detached before the parent exits, so that whoever waits for the parent's pipes or
@@ -46,8 +51,31 @@ start_child(long long uid, int lock, background_fn *deliver, void *ctx)
 	close(ready[0]);
 }
 
+/*
+ * Who has the lock may have read the configuration before it was changed. He has been called, sees that,
+ * and lets go. Times of change, which nobody sets: one in the future would make each call wait.
+ */
+static int
+lock_behind(struct spool *sp, const char *name, const char *config)
+{
+	struct timespec since;
+	struct stat st;
+	int lock = -1;
+
+	if (config == NULL || stat(config, &st) == -1 || !spool_runner_since(sp, name, &since) ||
+	    st.st_ctim.tv_sec < since.tv_sec ||
+	    (st.st_ctim.tv_sec == since.tv_sec && st.st_ctim.tv_nsec < since.tv_nsec))
+		return -1;
+	for (int waited = 0; lock < 0 && waited < LEAVES_MS; waited += LEAVES_MS / 20) {
+		(void)sys.poll(NULL, 0, LEAVES_MS / 20);
+		lock = spool_runner_lock(sp, name);
+	}
+	return lock;
+}
+
 void
-background_deliver(struct spool *sp, long long uid, background_fn *deliver, void *ctx)
+background_deliver(
+    struct spool *sp, long long uid, const char *config, background_fn *deliver, void *ctx)
 {
 	char name[32];
 	int lock;
@@ -60,8 +88,10 @@ background_deliver(struct spool *sp, long long uid, background_fn *deliver, void
 	lock = spool_runner_lock(sp, name);
 	if (lock < 0) {
 		spool_wake(sp);
-		return;
+		lock = lock_behind(sp, name, config);
 	}
+	if (lock < 0)
+		return;
 	start_child(uid, lock, deliver, ctx);
 	spool_unlock(&lock); /* the child's copy holds */
 }

@@ -13,9 +13,11 @@
 typedef void background_fn(void *ctx, long long uid, int lock);
 
 /*
- * Wakes whoever works the spool already, or leaves a child behind that calls deliver. Whatever goes
- * wrong: the message is queued, and the next run takes it.
+ * Wakes whoever works the spool already, or leaves a child behind that calls deliver. A child that has read
+ * the file config before it was changed ends then, and another begins. Whatever goes wrong: the message
+ * is queued, and the next run takes it.
  */
-void background_deliver(struct spool *sp, long long uid, background_fn *deliver, void *ctx);
+void background_deliver(
+    struct spool *sp, long long uid, const char *config, background_fn *deliver, void *ctx);
 
 #endif

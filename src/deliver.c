@@ -96,7 +96,7 @@ run_user(void *ctx, long long uid, int lock)
 void
 deliver_in_background(struct program *p, long long uid)
 {
-	background_deliver(p->spool, uid, run_user, p);
+	background_deliver(p->spool, uid, p->config.path, run_user, p);
 }
 
 /* A signal for all processes of ours is one order, and comes by the submitter. */

@@ -159,7 +159,7 @@ exec_for_user(void *ctx, long long uid, int lock)
 void
 deliver_in_background(struct program *p, long long uid)
 {
-	background_deliver(p->spool, uid, exec_for_user, p);
+	background_deliver(p->spool, uid, p->config.path, exec_for_user, p);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "runner.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +58,7 @@ struct runner {
 	int wake_fd, full_lock, user_lock;
 	int signalled; /* SIGTERM and SIGINT so far */
 	bool reload, over;
+	struct stat config; /* the file, as it was in the beginning; st_ino 0: there was none */
 	int64_t started_ms, pass_ms; /* the runner; its last pass */
 	unsigned passes; /* that the ledger has not been told of */
 	int64_t pass_at; /* the last of them, seconds since 1970 */
@@ -229,6 +231,15 @@ start_pass(struct runner *r)
 	queue_start_pass(r->queue);
 }
 
+static void
+ignore_calls(struct runner *r)
+{
+	watch_remove(r->reactor, &r->wake);
+	if (r->wake_fd >= 0)
+		sys.close(r->wake_fd);
+	r->wake_fd = -1;
+}
+
 /* A full runner has come since: he is the one who is called, and a call is heard by one alone. */
 static void
 leave_calls_to_full(struct runner *r, bool anew)
@@ -237,9 +248,7 @@ leave_calls_to_full(struct runner *r, bool anew)
 
 	if (r->options->kind != RUNNER_USER || !spool_runner_present(sp, FULL))
 		return;
-	watch_remove(r->reactor, &r->wake);
-	sys.close(r->wake_fd);
-	r->wake_fd = -1;
+	ignore_calls(r);
 	if (anew)
 		spool_wake_anew(sp);
 	else
@@ -263,6 +272,37 @@ must_begin_anew(struct runner *r)
 }
 
 static void
+look_at_config(const struct runner *r, struct stat *st)
+{
+	if (r->options->config->path == NULL || stat(r->options->config->path, st) == -1)
+		st->st_ino = 0;
+}
+
+/*
+ * A user's mail goes as the configuration says when it is submitted: where that is another one by now, the
+ * rest of it is left to the next runner, which whoever has called starts when the lock is free.
+ */
+static bool
+leave_to_new_config(struct runner *r)
+{
+	struct stat now, *was = &r->config;
+
+	if (r->options->kind != RUNNER_USER)
+		return false;
+	look_at_config(r, &now);
+	if (now.st_ino == was->st_ino &&
+	    (now.st_ino == 0 ||
+		(now.st_dev == was->st_dev && now.st_ctim.tv_sec == was->st_ctim.tv_sec &&
+		    now.st_ctim.tv_nsec == was->st_ctim.tv_nsec)))
+		return false;
+	ignore_calls(r);
+	queue_stop(r->queue);
+	r->over = true;
+	spool_unlock(&r->user_lock);
+	return true;
+}
+
+static void
 on_wake(void *ctx, short events)
 {
 	struct runner *r = ctx;
@@ -271,7 +311,8 @@ on_wake(void *ctx, short events)
 
 	(void)events;
 	leave_calls_to_full(r, anew);
-	if (r->signalled > 0 || r->over || r->reload || (idle(r) && must_begin_anew(r)))
+	if (r->signalled > 0 || r->over || r->reload || (idle(r) && must_begin_anew(r)) ||
+	    leave_to_new_config(r))
 		return;
 	timer_disarm(r->reactor, &r->linger);
 	arm_tell(r);
@@ -336,6 +377,8 @@ on_linger(void *ctx)
 	struct runner *r = ctx;
 	char name[32];
 
+	if (leave_to_new_config(r))
+		return;
 	snprintf(name, sizeof(name), "%lld", r->options->uid);
 	last_look(r, &r->user_lock, name);
 }
@@ -502,11 +545,9 @@ tear_down(struct runner *r)
 	timer_disarm(r->reactor, &r->tell);
 	tell(r);
 	watch_remove(r->reactor, &r->signals);
-	watch_remove(r->reactor, &r->wake);
+	ignore_calls(r);
 	spool_unlock(&r->user_lock);
 	spool_unlock(&r->full_lock);
-	if (r->wake_fd >= 0)
-		sys.close(r->wake_fd);
 	queue_free(&r->queue);
 	sites_free(&r->sites);
 	ledger_free(&r->ledger);
@@ -534,6 +575,7 @@ init(struct runner *r)
 	timer_init(&r->progress, on_progress, r);
 	timer_init(&r->tell, on_tell, r);
 	r->started_ms = clock_mono_ms();
+	look_at_config(r, &r->config);
 }
 
 /*

@@ -126,7 +126,22 @@ spool_runner_lock(struct spool *sp, const char *name)
 		return -1;
 	if ((sp->fix_modes && sys.fchmod(fd, 0600) == -1) || lock_among_askers(fd) == -1)
 		spool_close_fd(&fd);
+	else
+		(void)sys.futimens(fd, NULL); /* for spool_runner_since() */
 	return fd;
+}
+
+bool
+spool_runner_since(struct spool *sp, const char *name, struct timespec *since)
+{
+	struct stat st;
+	int fd = open_run(sp, name, O_RDONLY);
+	bool known = fd != -1 && sys.fstat(fd, &st) == 0;
+
+	spool_close_fd(&fd);
+	if (known)
+		*since = st.st_mtim;
+	return known;
 }
 
 /* Whether fd is that file, and has come through an exec, which no descriptor of our own does. */

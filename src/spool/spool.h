@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "spool/durable.h"
 #include "spool/envelope.h"
@@ -174,6 +175,8 @@ bool spool_wake_drain(int fd); /* whether one of the calls was such */
 int spool_runner_lock(struct spool *sp, const char *name);
 /* The same, where fd may be the descriptor that another process had of it, come through an exec. */
 int spool_runner_adopt(struct spool *sp, const char *name, int fd);
+/* When the last one had it first. */
+bool spool_runner_since(struct spool *sp, const char *name, struct timespec *since);
 bool spool_runner_present(struct spool *sp, const char *name); /* somebody holds it */
 
 #endif

@@ -143,6 +143,30 @@ START_TEST(child_keeps_nothing_of_the_callers)
 }
 END_TEST
 
+/*
+ * The first server does not even greet; the configuration names another one; what comes then goes there, and so
+ * does what has waited for the first.
+ */
+START_TEST(new_configuration_counts_for_the_next_message)
+{
+	int old = listen_alone(), new, fd, stuck;
+
+	ck_assert_int_eq(submit(NULL, "Subject: 1\n\n1\n", "bob@example.net", NULL), 0);
+	stuck = server_accept(old);
+	new = listen_alone();
+	ck_assert_int_eq(submit(NULL, "Subject: 2\n\n2\n", "bob@example.net", NULL), 0);
+	fd = server_accept(new);
+	server_greet(fd);
+	server_take(fd);
+	server_take(fd);
+	WAIT_FOR(files_in("ctl") == 0);
+	ck_assert(!server_called(old));
+	server_greet(stuck);
+	server_hear_end(stuck);
+	close(fd);
+}
+END_TEST
+
 /* Each runner stays a while for more, so that there are not more of them than such whiles. */
 START_TEST(many_submissions_few_runners)
 {
@@ -264,7 +288,8 @@ END_TEST
 Suite *
 suite_whole_background(void)
 {
-	const TTest *const tests[] = {submitter_does_not_wait, child_is_detached,
+	const TTest *const tests[] = {submitter_does_not_wait,
+	    new_configuration_counts_for_the_next_message, child_is_detached,
 	    child_keeps_nothing_of_the_callers, many_submissions_few_runners,
 	    resident_runner_is_woken, queue_run_takes_what_comes, foreground_waits, queued_only};
 	Suite *s = whole_suite("whole_background", tests, sizeof(tests) / sizeof(tests[0]));
