@@ -76,6 +76,23 @@ refuse_strangers() { # file...
 	[ $bad = 0 ] || exit 1
 }
 
+# Where programs and texts go; the folders of configuration and spool are root's to make, later.
+refuse_to_lack_rights() { # folder...
+	for folder; do
+		at=$DESTDIR$folder
+		until there "$at"; do
+			case $at in
+			/*/* | [!/]*/*) at=${at%/*} ;;
+			/*) at=/ ;;
+			*) at=. ;;
+			esac
+		done
+		[ -d "$at" ] && [ -w "$at" ] && continue
+		echo "cannot write to $at, and nothing was touched: make $action as root, or with a PREFIX or DESTDIR of your own"
+		exit 1
+	done
+}
+
 # --- user and programs ---
 
 known() { # user
@@ -359,8 +376,10 @@ say_what_is_left() {
 }
 
 # Beside /usr/sbin/sendmail there is /usr/lib/sendmail, the older place, where some programs look first.
-case $1 in
+action=$1
+case $action in
 install)
+	refuse_to_lack_rights "$SBINDIR" "$BINDIR" "$MANDIR" "$DATADIR" "$PREFIX/share"
 	refuse_strangers "$program" "$front" "$ctl"
 	make_user
 	must mkdir -p "$DESTDIR$SBINDIR" "$DESTDIR$BINDIR"
@@ -377,6 +396,7 @@ install)
 	set_immutable "$program" "$front"
 	say_what_is_left ;;
 uninstall)
+	refuse_to_lack_rights "$SBINDIR" "$BINDIR" "$MANDIR" "$DATADIR" "$PREFIX/share"
 	unlink_names "$SBINDIR" sendmail send-mail hoststat purgestat
 	unlink_names "$BINDIR" mailq newaliases
 	[ "$SBINDIR" != /usr/sbin ] || unlink_names /usr/lib sendmail

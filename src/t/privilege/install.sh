@@ -66,6 +66,24 @@ is package_for_usr_is_removed run uninstall
 is older_place_of_sendmail_is_empty [ ! -L "$dir/package/usr/lib/sendmail" ]
 PREFIX=/opt
 
+# Where it may not write it says so, once, and does nothing.
+as_a_user() { # install | uninstall
+	as=
+	[ "$(id -u)" != 0 ] || as="$build/check-privilege as 64002"
+	(cd / && PREFIX=/usr SBINDIR=/usr/sbin BINDIR=/usr/bin DESTDIR='' $as /bin/sh -s "$1") \
+		< src/install.sh > "$dir/out" 2>&1
+}
+refuses() { # install | uninstall, folder, how
+	! $3 "$1" && [ "$(wc -l < "$dir/out")" -eq 1 ] && grep -q "^cannot write to $2, .*: make $1 as root" "$dir/out"
+}
+echo none > "$dir/file"
+for what in install uninstall; do
+	is a_user_is_told_that_${what}_wants_root refuses $what /usr/sbin as_a_user
+	DESTDIR=$dir/file
+	is ${what}_into_a_file_is_refused refuses $what "$dir/file" run
+	DESTDIR=$dir/package
+done
+
 # Somebody else's program or folder of that name: nothing is done at all.
 for what in sortie sortie-sendmail sortiectl; do
 	for kind in file folder; do
