@@ -44,6 +44,15 @@ aliases_new(const struct config *c, const char *hostname)
 	return a;
 }
 
+struct aliases *
+aliases_new_for_run(const struct config *c, const char *hostname)
+{
+	struct aliases *a = aliases_new(c, hostname);
+
+	a->for_run = true;
+	return a;
+}
+
 void
 aliases_free(struct aliases **a)
 {
@@ -181,6 +190,8 @@ find_catch_all(const struct aliases *a, const char *name)
 {
 	struct alias *all = aliases_find(&a->file, "*");
 
+	if (a->for_run)
+		return NULL;
 	if (all == NULL)
 		all = aliases_find(&a->file, "default");
 	return all != NULL && !all->open && !has_mailbox(a->config, name) ? all : NULL;
@@ -388,7 +399,7 @@ aliases_expand(
 	}
 	if (!a->loaded && (rc = aliases_load(a, log_bad_entry, a, text, sizeof(text))) != EX_OK) {
 		snprintf(why, whysize, "%s (4.3.5)", text);
-		return rc;
+		return a->for_run ? EX_TEMPFAIL : rc;
 	}
 	expand(&x, mailbox, NULL);
 	if (x.rc == EX_OK && x.given == 0) {

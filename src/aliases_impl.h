@@ -55,6 +55,7 @@ struct aliases {
 	const char *hostname;
 	struct aliases_file file;
 	bool loaded;
+	bool for_run;
 	bool checking; /* aliases_check: it says itself what is wrong */
 	bool complained; /* of a line that is no entry */
 	bool discarded;

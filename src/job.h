@@ -29,6 +29,8 @@ struct job_ops {
 	void (*settle)(struct job *j, size_t rcpt, const struct verdict *v);
 	void (*pause)(struct job *j); /* the body may be closed; begin comes again */
 	void (*done)(struct job *j); /* what is not settled was not tried */
+	/* Whether forward() would know today who they are; 0, or -1 and errno. */
+	int (*may_forward)(struct job *j, char *const to[], size_t n);
 	/* Between GO and pause: queues a copy for these instead. 0: durable, by this call or an earlier
 	 * one; or -1 and errno. NULL for those who have no mailboxes. */
 	int (*forward)(struct job *j, size_t rcpt, char *const to[], size_t n);

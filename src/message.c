@@ -109,7 +109,7 @@ job_done(struct job *j)
 }
 
 static const struct job_ops job_ops = {
-    job_begin, message_settle, job_pause, job_done, message_forward};
+    job_begin, message_settle, job_pause, job_done, message_may_forward, message_forward};
 
 /* --- in and out --------------------------------------------------------------------------- */
 

@@ -7,8 +7,8 @@
  * The sender stays: he hears of it when one of them does not take it. So does the time of submission: a
  * copy that goes round in circles expires, if the Delivered-To lines have not ended it.
  *
- * A name of this machine in it stands for what it is an alias of, as at submission; lists (:include:) are not
- * read any more by then, for a run is confined (confine.h).
+ * A name of this machine in it stands for what it is an alias of, as at submission; but lists (:include:) are
+ * not read any more by then, nor are users known, for a run is confined (confine.h).
  */
 #include "message_impl.h"
 
@@ -105,13 +105,16 @@ add_recipient(void *ctx, const char *mailbox)
 	return r->e->nrcpts <= RECIPIENTS_MAX;
 }
 
-/* What is wrong with an alias is no reason to lose the mail: the name stands for itself then. -1 and errno. */
+/*
+ * What is wrong with an alias is no reason to lose the mail: the name stands for itself then. A file that cannot
+ * be read at all, or is not there, is being mended, or just written. -1 and errno.
+ */
 static int
 add_all(struct envelope *e, const struct message *m, char *const to[], size_t n)
 {
 	const char *hostname = m->all->options.bounce.hostname;
 	struct recipients r = {e, hostname != NULL ? hostname : "localhost"};
-	struct aliases *a = aliases_new(m->all->options.config, hostname);
+	struct aliases *a = aliases_new_for_run(m->all->options.config, hostname);
 	char why[512];
 	int rc = EX_OK;
 
@@ -177,6 +180,20 @@ enter_copy(struct message *m, struct envelope *e, const char *recipient)
 		error = errno;
 	draft_abort(m->all->spool, &d);
 	return error;
+}
+
+int
+message_may_forward(struct job *j, char *const to[], size_t n)
+{
+	struct envelope e;
+	int rc, error;
+
+	envelope_init(&e);
+	rc = add_all(&e, j->ctx, to, n);
+	error = errno;
+	envelope_free(&e);
+	errno = error;
+	return rc;
 }
 
 int

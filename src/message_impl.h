@@ -90,6 +90,7 @@ void message_let_go(struct message *m); /* of the lock and the body */
 void message_settle(struct job *j, size_t rcpt, const struct verdict *v);
 
 /* message_forward.c */
+int message_may_forward(struct job *j, char *const to[], size_t n);
 int message_forward(struct job *j, size_t rcpt, char *const to[], size_t n);
 
 /* message_commit.c */

@@ -6,8 +6,9 @@
  *
  * The helper is asked for the user's .forward first and then, unless that leads elsewhere alone, to write
  * his mailbox. The copy for others is queued last: a mailbox without room has all of it tried again, and
- * they must not get one each time. What the helper has been told to write and has not answered for, when
- * it ends or when we have to, may have been written: it is tried again.
+ * they must not get one each time; nor must he, where the aliases that tell who they are cannot be read, so
+ * these are asked before. What the helper has been told to write and has not answered for, when it ends or
+ * when we have to, may have been written: it is tried again.
  */
 #include "site_impl.h"
 
@@ -157,19 +158,25 @@ end_well(struct local_site *l, struct delivery *d)
 	end_with(l, d, &v);
 }
 
+static void
+end_without_copy(struct local_site *l, struct delivery *d)
+{
+	char why[100];
+
+	snprintf(why, sizeof(why), "the forwarded copy cannot be queued: %s", strerror(errno));
+	end_later(l, d, "4.3.0", why);
+}
+
 /* What .forward says, when all that was to be written here is. */
 static void
 forward(struct local_site *l, struct delivery *d)
 {
-	char why[100];
+	const struct forward *f = &d->forward;
 
-	if (d->forward.n == 0 ||
-	    d->job->ops->forward(d->job, d->rcpt, d->forward.to, d->forward.n) == 0) {
+	if (f->n == 0 || d->job->ops->forward(d->job, d->rcpt, f->to, f->n) == 0)
 		end_well(l, d);
-		return;
-	}
-	snprintf(why, sizeof(why), "the forwarded copy cannot be queued: %s", strerror(errno));
-	end_later(l, d, "4.3.0", why);
+	else
+		end_without_copy(l, d);
 }
 
 /* --- asking ------------------------------------------------------------------------------- */
@@ -216,10 +223,12 @@ obey_forward(struct local_site *l, struct delivery *d, const struct local_answer
 	if (d->forward.why[0] != '\0')
 		log_warn("%s: .forward of %s: %s; the mail goes into the mailbox as well",
 		    d->job->id, d->user, d->forward.why);
-	if (d->forward.keep)
+	if (!d->forward.keep)
+		forward(l, d);
+	else if (d->job->ops->may_forward(d->job, d->forward.to, d->forward.n) == 0)
 		ask_to_write(l, d);
 	else
-		forward(l, d);
+		end_without_copy(l, d);
 }
 
 static void

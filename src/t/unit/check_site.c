@@ -84,7 +84,7 @@ done(struct job *j)
 	ndone++;
 }
 
-static const struct job_ops ops = {begin, settle, pause_job, done, NULL};
+static const struct job_ops ops = {begin, settle, pause_job, done, NULL, NULL};
 
 static struct letter *
 post(const char *domain)
