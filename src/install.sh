@@ -76,6 +76,16 @@ refuse_strangers() { # file...
 	[ $bad = 0 ] || exit 1
 }
 
+# What was built is what it should be, and no part of it: it will be setuid, and immutable. For a package it may
+# have been built for another machine.
+refuse_what_is_no_program() { # built...
+	for file; do
+		is_program "$file" && { [ -n "$DESTDIR" ] || [ -n "$("$file" --version 2> /dev/null < /dev/null)" ]; } && continue
+		echo "$file is none of our programs, or does not run: make it again; nothing was touched"
+		exit 1
+	done
+}
+
 # Where programs and texts go; the folders of configuration and spool are root's to make, later.
 refuse_to_lack_rights() { # folder...
 	for folder; do
@@ -380,6 +390,7 @@ action=$1
 case $action in
 install)
 	refuse_to_lack_rights "$SBINDIR" "$BINDIR" "$MANDIR" "$DATADIR" "$PREFIX/share"
+	refuse_what_is_no_program "$PROGRAM" "$FRONT" "$CTL"
 	refuse_strangers "$program" "$front" "$ctl"
 	make_user
 	must mkdir -p "$DESTDIR$SBINDIR" "$DESTDIR$BINDIR"

@@ -5,9 +5,10 @@ build=$(cd "$1" && pwd)
 dir=$(mktemp -d "$build/install.XXXXXX") || exit 1
 trap 'chattr -i "$dir"/live/sbin/sortie* 2> /dev/null; rm -rf "$dir"' EXIT
 bad=0
+built=$build
 
 run() { # install | uninstall, with DESTDIR and PREFIX set
-	PROGRAM=$build/sortie FRONT=$build/sendmail CTL=$build/sortiectl SBINDIR=$PREFIX/sbin BINDIR=$PREFIX/bin \
+	PROGRAM=$built/sortie FRONT=$built/sendmail CTL=$built/sortiectl SBINDIR=$PREFIX/sbin BINDIR=$PREFIX/bin \
 		MAILWRAPPER=$dir/wrapper MAILERCONF=$dir/mailer.conf SYSCONFDIR=$PREFIX/etc SPOOLDIR=$PREFIX/spool/mail SORTIEUSER=64001 sh src/install.sh "$1" > "$dir/out" 2>&1
 }
 
@@ -83,6 +84,29 @@ for what in install uninstall; do
 	is ${what}_into_a_file_is_refused refuses $what "$dir/file" run
 	DESTDIR=$dir/package
 done
+
+# What was not built, or not all of it, is not installed; below DESTDIR it may be another machine's, and is not run.
+refuses_part() {
+	! run install && [ "$(wc -l < "$dir/out")" -eq 1 ] && grep -q "^$built/$1 is none of our programs" "$dir/out" &&
+		[ ! -e "${DESTDIR:-$PREFIX/sbin}" ]
+}
+refuses_parts() { # kind command that writes one
+	built=$dir/built
+	for name in sortie sendmail sortiectl; do
+		rm -rf "$built" && mkdir "$built" && cp "$build/sortie" "$build/sendmail" "$build/sortiectl" "$built"
+		$2 > "$built/$name"
+		is ${1}_${name}_is_refused refuses_part $name
+	done
+	built=$build
+}
+rm -rf "$dir/package"
+refuses_parts empty true
+part() {
+	printf '#!/bin/sh\n# sortie.conf x-citadel-delivery-list\nexit 1\n'
+}
+DESTDIR='' PREFIX=$dir/live
+refuses_parts part_of part
+DESTDIR=$dir/package PREFIX=/opt
 
 # Somebody else's program or folder of that name: nothing is done at all.
 for what in sortie sortie-sendmail sortiectl; do
