@@ -33,6 +33,8 @@ struct messages_options {
 	size_t
 	    bodies_max; /* of delivered messages that wait for an idle moment to go; 0: the default */
 	int64_t retry_min_s, retry_max_s, expire_s, warn_s;
+	bool
+	    full; /* a run for all mail, at its own times: what another kind must deliver expires in it */
 	struct bounce_options bounce;
 	const struct config *config; /* whose aliases a .forward may name; NULL: there are none */
 	void (*left)(void *ctx, const char *id, enum message_left how);

@@ -23,7 +23,8 @@ struct outcome {
 /*
  * What nobody tries at all is not tried for ever, either: mail for a mailbox, where no run is ever root's. But
  * root's next run may be about to come, after days in which the machine was off: so not before the sender has
- * been warned, in an earlier pass, where he is.
+ * been warned, in an earlier pass, where he is; and not in a run that a submission has started, as there may be
+ * many of them before it comes.
  */
 static bool
 has_expired(const struct message *m, const struct verdict *v)
@@ -31,7 +32,7 @@ has_expired(const struct message *m, const struct verdict *v)
 	const struct messages_options *o = &m->all->options;
 	int64_t now = clock_wall_s();
 
-	if (v->not_ours ? o->warn_s > 0 && !m->envelope.warned : v->no_attempt)
+	if (v->not_ours ? !o->full || (o->warn_s > 0 && !m->envelope.warned) : v->no_attempt)
 		return false;
 	return backoff_expired(envelope_submitted(&m->envelope, now), now, o->expire_s);
 }

@@ -472,6 +472,7 @@ build_queue(struct runner *r)
 		    .retry_max_s = c->retry_max_s,
 		    .expire_s = c->expire_s,
 		    .warn_s = c->warn_s,
+		    .full = o->kind == RUNNER_PASS || o->kind == RUNNER_RESIDENT,
 		    .bounce =
 			{
 			    .hostname = config_hostname(c),

@@ -50,6 +50,9 @@ setup(void)
 	    .sessions = 10, .sessions_per_site = 5, .connect_s = 30, .helo = "out.example.org"};
 	char why[128];
 
+	s.local.how = CONFIG_LOCAL_MAILDIR;
+	s.local.helper = -1;
+	s.local.why = "root's run does that";
 	vclock_install(NOW);
 	net_fake_install();
 	logcap_start();
@@ -227,6 +230,25 @@ START_TEST(deferred_and_due_again)
 	ck_assert_int_eq(e.retry, 1800);
 	envelope_free(&e);
 	ck_assert_uint_eq(server->nmessages, 1);
+}
+END_TEST
+
+/* Two of them may come in a second, after days in which the machine was off and before root's run. */
+START_TEST(what_is_roots_does_not_expire_in_a_run_of_a_submission)
+{
+	config.local = CONFIG_LOCAL_MAILDIR;
+	options.messages.warn_s = 3600;
+	submit(NULL, "bob@out.example.org", NULL);
+	start_queue();
+	vclock_advance(6 * 86400000LL);
+	pass();
+	pass();
+	ck_assert_uint_eq(logcap_count("status=expired"), 0);
+	queue_free(&q);
+	options.messages.full = true;
+	start_queue();
+	pass();
+	ck_assert_uint_eq(logcap_count("status=expired"), 1);
 }
 END_TEST
 
@@ -950,6 +972,7 @@ suite_queue(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, delivered_and_gone);
 	tcase_add_test(tc, deferred_and_due_again);
+	tcase_add_test(tc, what_is_roots_does_not_expire_in_a_run_of_a_submission);
 	tcase_add_test(tc, locked_by_another);
 	tcase_add_test(tc, arrives_before_the_end);
 	tcase_add_test(tc, done_by_another_meanwhile);
