@@ -52,6 +52,7 @@ struct smtpd {
 	const char *called;
 	struct smtp_server server;
 	char peer[PEER_SIZE]; /* "[127.0.0.1]"; "" not by TCP */
+	long long uid; /* whose mail it is */
 	bool terminal; /* somebody types */
 	char *login; /* NULL: not asked for yet */
 	enum ending ending;
@@ -87,6 +88,31 @@ smtpd_is_local(const struct sockaddr *sa, char *text, size_t size)
 	return ip[0] == 127;
 }
 
+/* Who has connected to a UNIX socket; whose that cannot be told is our caller's. */
+static long long
+client_uid(void)
+{
+#if defined(__linux__)
+	struct { /* ucred, which glibc hides */
+		pid_t pid;
+		uid_t uid;
+		gid_t gid;
+	} who;
+	socklen_t n = sizeof(who);
+
+	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && n == sizeof(who) &&
+	    who.uid != (uid_t)-1)
+		return (long long)who.uid;
+#else
+	uid_t uid;
+	gid_t gid;
+
+	if (getpeereid(STDIN_FILENO, &uid, &gid) == 0)
+		return (long long)uid;
+#endif
+	return (long long)privilege_caller();
+}
+
 /* A client who has reset the connection is nobody any more (ENOTCONN), but what he has sent could still be
  * read: so whoever cannot be known is refused. */
 static bool
@@ -100,6 +126,9 @@ find_peer(struct smtpd *d)
 		return errno == ENOTSOCK;
 	if (n == 0)
 		ss.ss_family = AF_UNIX; /* some systems' socketpair(2) */
+	/* a service's client; anybody else could have some daemon of another user's at the other end */
+	if (ss.ss_family == AF_UNIX && program_may_see_all(d->p))
+		d->uid = client_uid();
 	return smtpd_is_local((struct sockaddr *)&ss, d->peer, sizeof(d->peer));
 }
 
@@ -180,7 +209,7 @@ deliver(struct smtpd *d)
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		; /* those who have delivered before */
 	if (d->undelivered && d->p->options.delivery != DELIVER_QUEUE)
-		deliver_in_background(d->p, (long long)privilege_caller());
+		deliver_in_background(d->p, d->uid);
 	d->undelivered = false;
 }
 
@@ -281,8 +310,8 @@ find_login(struct smtpd *d)
 	const struct passwd *pw;
 
 	if (d->login == NULL && d->server.sender[0] == '\0') {
-		snprintf(number, sizeof(number), "uid%lld", (long long)privilege_caller());
-		pw = getpwuid(privilege_caller());
+		snprintf(number, sizeof(number), "uid%lld", d->uid);
+		pw = getpwuid((uid_t)d->uid);
 		d->login = xstrdup(pw != NULL ? pw->pw_name : number);
 	}
 	return d->login;
@@ -293,7 +322,7 @@ static void
 describe_client(const struct smtpd *d, char from[FROM_SIZE])
 {
 	snprintf(from, FROM_SIZE, "%s (%s%suserid %lld)", d->server.helo, d->peer,
-	    d->peer[0] != '\0' ? ", " : "", (long long)privilege_caller());
+	    d->peer[0] != '\0' ? ", " : "", d->uid);
 }
 
 /* The mailboxes behind one another as the array that submit() wants. */
@@ -318,7 +347,7 @@ submit_message(struct smtpd *d, char id[ENVELOPE_ID_MAX + 1], char *why, size_t 
 	    .domain = d->p->config.domain,
 	    .config = &d->p->config,
 	    .login = find_login(d),
-	    .uid = (long long)privilege_caller(),
+	    .uid = d->uid,
 	    .sender = s->sender,
 	    .ignore_dots = true, /* they have been seen to */
 	    .recipients = rcpts,
@@ -440,6 +469,7 @@ smtpd_session(struct program *p, const char *called)
 	int rc;
 
 	d->p = p;
+	d->uid = (long long)privilege_caller();
 	d->called = called;
 	p->options.verbose = false; /* there is nobody to show deliveries to */
 	begin(d);

@@ -2,7 +2,10 @@
  * Whose rights the program works with: its own user's, or those of whoever named a file.
  */
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -82,6 +85,74 @@ START_TEST(submitter_is_the_caller)
 	ck_assert(only_has("ctl", "\nenvelope_from|uid64002@here.example\n"));
 	ck_assert(only_has("msg", "from userid 64002)"));
 	ck_assert(!only_has("msg", "64001"));
+}
+END_TEST
+
+static int service; /* listens on a UNIX socket */
+
+/* In the child: as inetd starts it, for the next client. */
+static void
+serve(void)
+{
+	int fd = accept(service, NULL, NULL);
+
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	close(fd);
+}
+
+static void
+serve_as_bob(void)
+{
+	serve();
+	as_bob();
+}
+
+/* Ann has the service's other end. */
+static pid_t
+ann_connects(const struct sockaddr_un *sun)
+{
+	static const char said[] =
+	    "EHLO here\r\nMAIL FROM:<>\r\nRCPT TO:<x@example.net>\r\nDATA\r\n"
+	    "Subject: hello\r\n\r\n.\r\nQUIT\r\n";
+	char heard[1000];
+	pid_t pid = fork();
+	int fd;
+
+	if (pid != 0)
+		return pid;
+	as_ann();
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (connect(fd, (const struct sockaddr *)(const void *)sun, sizeof(*sun)) != 0 ||
+	    write(fd, said, sizeof(said) - 1) != (ssize_t)sizeof(said) - 1)
+		_exit(1);
+	while (read(fd, heard, sizeof(heard)) > 0)
+		;
+	_exit(0);
+}
+
+/* Of a service that root or the owner runs the submitter is who connects; of anybody's else he is himself. */
+START_TEST(client_of_a_service_is_the_submitter)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	pid_t pid;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/smtp", kit.dir);
+	service = socket(AF_UNIX, SOCK_STREAM, 0);
+	unlink(sun.sun_path);
+	ck_assert_int_eq(
+	    bind(service, (const struct sockaddr *)(const void *)&sun, sizeof(sun)), 0);
+	ck_assert_int_eq(chmod(sun.sun_path, 0777), 0);
+	ck_assert_int_eq(listen(service, 1), 0);
+	pid = ann_connects(&sun);
+	ck_assert_int_eq(
+	    command(_i == 0 ? serve : serve_as_bob, "", "sendmail", "-odq", "-bs", NULL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(only_has("ctl", _i == 0 ? "uid|64002\n" : "uid|64003\n"));
+	ck_assert(only_has("msg", _i == 0 ? "userid 64002)" : "userid 64003)"));
+	ck_assert(only_has("msg", _i == 0 ? "From: uid64002@" : "From: uid64003@"));
+	unlink(sun.sun_path);
+	close(service);
 }
 END_TEST
 
@@ -449,6 +520,7 @@ suite_identity(void)
 	    message_comes_from_a_terminal_and_v_goes_to_it};
 	Suite *s = users_suite("identity", tests, sizeof(tests) / sizeof(tests[0]));
 
+	users_loop(s, client_of_a_service_is_the_submitter, 2);
 	users_loop(s, roots_run_becomes_the_owner, 2);
 	users_loop(s, roots_run_keeps_nothing_that_root_had_open, 1);
 	users_loop(s, what_commands_say_is_for_root, 2);
