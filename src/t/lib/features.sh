@@ -1,6 +1,7 @@
 #!/bin/sh
 # features.sh [--libs | --openssl] CC: what this system's resolver library offers, as compiler flags; and OpenSSL's.
 # features.sh --harden | --harden-link CC FLAGS: what compiler and linker can do against attacks.
+# features.sh --lean CC: how the program becomes smaller.
 #
 # Prints -DHAVE_NS_PARSE where <arpa/nameser.h> has ns_initparse() and ns_parserr() (OpenBSD has
 # not); with --libs, the libraries that res_mkquery() and friends need beyond libc. Prints nothing
@@ -13,6 +14,7 @@
 what=flags
 [ "$1" = --libs ] && what=libs && shift
 [ "$1" = --openssl ] && what=openssl && shift
+[ "$1" = --lean ] && what=lean && shift
 [ "$1" = --harden ] && what=harden && shift
 [ "$1" = --harden-link ] && what=harden-link && shift
 cc=${1:-cc} flags=$2
@@ -64,6 +66,9 @@ case " $flags " in
 *' -static '*) pie= ;;
 esac
 case $what in
+lean)
+	choose -fno-asynchronous-unwind-tables -fno-align-functions -fno-align-jumps -fno-align-loops
+	exit ;;
 harden)
 	case $(uname -m) in
 	x86_64 | i?86 | amd64) cpu=-fcf-protection ;;
