@@ -383,11 +383,15 @@ static int
 replace(const char *path, const struct buf *text)
 {
 	char new[OUTPUT_NAME_MAX];
+	struct stat st;
 	bool written;
 	int fd, error;
 
 	if (snprintf(new, sizeof(new), "%s.XXXXXX", path) >= (int)sizeof(new))
 		return ctl_fail(EX_USAGE, "--output: that name is too long");
+	if (lstat(path, &st) == 0 &&
+	    !S_ISREG(st.st_mode)) /* root would replace /dev/null by a file */
+		return ctl_fail(EX_CANTCREAT, "%s: not a plain file, and would be replaced", path);
 	if ((fd = mkstemp(new)) == -1)
 		return ctl_fail(EX_CANTCREAT, "%s: %s", new, strerror(errno));
 	written = write_all(fd, text) && fchmod(fd, 0644) == 0;

@@ -605,8 +605,13 @@ START_TEST(what_cannot_be_written_leaves_nothing)
 	snprintf(deep, sizeof(deep), "%s/nowhere/x", folder);
 	ck_assert_int_eq(RUN(ctl_stats, "stats", "--output", deep), EX_CANTCREAT);
 	ck_assert_int_eq(mkdir(file, 0755), 0);
-	ck_assert_int_eq(RUN(ctl_stats, "stats", "--output", file), EX_IOERR);
+	ck_assert_int_eq(RUN(ctl_stats, "stats", "--output", file), EX_CANTCREAT);
 	testctl_tells(&t, "sortie.prom: ");
+	ck_assert_int_eq(rmdir(file), 0);
+	ck_assert_int_eq(
+	    symlink("/dev/null", file), 0); /* as /dev/stdout is; nor is /dev/null a file */
+	ck_assert_int_eq(RUN(ctl_stats, "stats", "--output", file), EX_CANTCREAT);
+	testctl_tells(&t, "not a plain file");
 	ck_assert_uint_eq(files_in_folder(), 1);
 }
 END_TEST
