@@ -130,6 +130,41 @@ look_up_name(struct check *k, const void *ctx)
 	return result;
 }
 
+/* In a child: what the hosts file, or whoever is asked, makes a whole name of the machine's short one. */
+static int
+look_up_whole_name(struct check *k, const void *ctx)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_CANONNAME};
+	struct addrinfo *all;
+	char name[256];
+
+	(void)k;
+	(void)ctx;
+	if (gethostname(name, sizeof(name)) == -1)
+		return NAME_UNKNOWN;
+	name[sizeof(name) - 1] = '\0';
+	if (getaddrinfo(name, NULL, &hints, &all) != 0)
+		return NAME_UNKNOWN;
+	if (all->ai_canonname != NULL && strchr(all->ai_canonname, '.') != NULL)
+		say(all->ai_canonname);
+	freeaddrinfo(all);
+	return NAME_OK;
+}
+
+static void
+say_no_name(struct check *k)
+{
+	struct buf name;
+
+	buf_init(&name, OUTPUT_MAX);
+	(void)check_child(k, look_up_whole_name, NULL, NAME_MS, &name);
+	check_type(k, "echo 'hostname %s' >> %s",
+	    smtp_helo_ok(buf_str(&name)) ? buf_str(&name) : "NAME.DOMAIN",
+	    k->c->program.config.path);
+	check_say(k, CHECK_FAIL, "the machine has no name with a domain");
+	buf_free(&name);
+}
+
 /* Servers look at the name of those who come without a login; a relay knows its customers. */
 void
 check_hostname(struct check *k)
@@ -139,8 +174,7 @@ check_hostname(struct check *k)
 	struct buf out;
 
 	if (name == NULL) {
-		check_type(k, "echo 'hostname NAME.DOMAIN' >> %s", c->path);
-		check_say(k, CHECK_FAIL, "the machine has no name with a domain");
+		say_no_name(k);
 		return;
 	}
 	if (c->relays.n > 0) {

@@ -582,6 +582,9 @@ START_TEST(without_a_relay_a_domain_is_asked)
 	t.k.domain = "there.example";
 	testroot_says(
 	    &t, check_delivery, "ok    x         postmaster@there.example[192.0.2.1]:25 answers");
+	play(ANSWERS "echo '  TLS: none, mail goes in clear text'\n");
+	testroot_says(
+	    &t, check_delivery, "warn  x         mx.example.org[192.0.2.1]:25 answers; TLS: none");
 	t.k.domain = NULL;
 	testroot_configure(&t, "local maildir\ndeliver local-only\n");
 	testroot_says(&t, check_delivery, "no mail leaves this machine (");

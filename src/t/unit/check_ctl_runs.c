@@ -272,6 +272,7 @@ START_TEST(rc_conf)
 	testroot_file(&t, rc_confs[_i].file, "%s", rc_confs[_i].text);
 	if (!rc_confs[_i].yes) {
 		testroot_says(&t, check_runs, NOBODY);
+		testroot_says_not(&t, check_runs, rc_confs[_i].file);
 		return;
 	}
 	testroot_says(&t, check_runs, "no script of that name in rc.d");
