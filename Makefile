@@ -55,7 +55,7 @@ SPOOL = src/spool/spool.c src/spool/state.c src/spool/draft.c src/spool/item.c s
 LOCAL = src/local/local.c src/local/serve.c src/local/maildir.c src/local/mbox.c src/local/mailbox.c
 # The operators' program: its commands, and what they share.
 CTL = src/ctl/ctl.c src/ctl/ctl_term.c src/ctl/ctl_json.c src/ctl/ctl_select.c src/ctl/ctl_list.c \
-	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_sites.c src/ctl/ctl_stats.c src/ctl/ctl_trace.c src/ctl/ctl_act.c src/ctl/ctl_action.c \
+	src/ctl/ctl_show.c src/ctl/ctl_shape.c src/ctl/ctl_sites.c src/ctl/ctl_stats.c src/ctl/ctl_trace.c src/ctl/ctl_trace_files.c src/ctl/ctl_act.c src/ctl/ctl_action.c \
 	src/ctl/ctl_check.c src/ctl/ctl_check_files.c src/ctl/ctl_check_install.c src/ctl/ctl_check_names.c \
 	src/ctl/ctl_check_runs.c src/ctl/ctl_check_starters.c src/ctl/ctl_check_run.c src/ctl/ctl_check_network.c \
 	src/ctl/ctl_check_delivery.c \

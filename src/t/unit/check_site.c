@@ -3,11 +3,13 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "certs.h"
 #include "config.h"
 #include "dns_server.h"
@@ -17,6 +19,7 @@
 #include "site.h"
 #include "smtp_fake.h"
 #include "suites.h"
+#include "testspool.h"
 #include "vclock.h"
 
 enum { JOBS = 1000 };
@@ -726,6 +729,62 @@ START_TEST(stopped_hard)
 }
 END_TEST
 
+static void
+ask(struct spool *sp, const char *site)
+{
+	int folder = spool_state_folder(sp, TRACE_FOLDER, true);
+
+	close(openat(folder, site, O_WRONLY | O_CREAT, 0600));
+	close(folder);
+}
+
+static bool
+has_an_end(struct spool *sp, const char *site)
+{
+	char path[1100], said[4096];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" TRACE_FOLDER "/%s", spool_path(sp), site);
+	fd = open(path, O_RDONLY);
+	n = read(fd, said, sizeof(said) - 1);
+	close(fd);
+	said[n > 0 ? n : 0] = '\0';
+	return str_ends_i(said, "Z " TRACE_END "\n");
+}
+
+/* Conversations that are kept: in a greeting, connecting, and not yet known where. */
+START_TEST(what_is_stopped_is_kept_with_an_end)
+{
+	static const char *const domains[] = {"b.net", "c.net", "d.net"};
+	struct spool *sp = testspool_open();
+
+	options.traces = traces_new(sp, r);
+	for (size_t i = 0; i < 3; i++)
+		ask(sp, domains[i]);
+	traces_look(options.traces);
+	server("192.0.2.2:25", "on CONNECT silence");
+	net_fake_down("192.0.2.3:25", 0);
+	domain_at("b.net", "192.0.2.2");
+	domain_at("c.net", "192.0.2.3");
+	domain_at("d.net", "192.0.2.4");
+	start();
+	post("b.net");
+	post("c.net");
+	turn_for(2000);
+	post("d.net");
+	(void)reactor_turn(r);
+	sites_stop(sites, true);
+	while (sites_busy(sites))
+		ck_assert(reactor_turn(r));
+	sites_new_pass(sites);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_msg(has_an_end(sp, domains[i]), "%s", domains[i]);
+	traces_free(&options.traces);
+	testspool_close(&sp);
+}
+END_TEST
+
 /* A job that the queue cannot give now is done with, and the others go on. */
 START_TEST(busy_jobs_are_passed_over)
 {
@@ -856,6 +915,7 @@ suite_site(void)
 	tcase_add_test(tc, the_end_does_not_wait_for_a_greeting);
 	tcase_add_test(tc, stopped);
 	tcase_add_test(tc, stopped_hard);
+	tcase_add_test(tc, what_is_stopped_is_kept_with_an_end);
 	tcase_add_test(tc, busy_jobs_are_passed_over);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("tls");
