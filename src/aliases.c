@@ -6,6 +6,7 @@
  */
 #include "aliases_impl.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,12 +178,15 @@ local_name(const char *mailbox, char name[ADDRESS_MAX + 1])
 	name[n] = '\0';
 }
 
+/* An error is no proof that there is none; whoever delivers asks again. */
 static bool
 has_mailbox(const struct config *c, const char *name)
 {
-	return (c->local == CONFIG_LOCAL_MAILDIR || c->local == CONFIG_LOCAL_MBOX ||
-		   c->local == CONFIG_LOCAL_LMTP) &&
-	       getpwnam(name) != NULL;
+	if (c->local != CONFIG_LOCAL_MAILDIR && c->local != CONFIG_LOCAL_MBOX &&
+	    c->local != CONFIG_LOCAL_LMTP)
+		return false;
+	errno = 0;
+	return getpwnam(name) != NULL || errno != 0;
 }
 
 static struct alias *

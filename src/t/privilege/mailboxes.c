@@ -215,6 +215,25 @@ START_TEST(waits_for_a_passwd_that_is_missing)
 }
 END_TEST
 
+/* Who cannot be looked up may have a mailbox: his mail is nobody else's. */
+START_TEST(catch_all_gets_nobody_elses_while_passwd_is_missing)
+{
+	char conf[2 * PATH_SIZE + 40];
+
+	set_stage("mbox:");
+	own_file("aliases", "*: bob\n", 0, 0644);
+	snprintf(
+	    conf, sizeof(conf), "local mbox:%s\naliases %s", path_of("mail"), path_of("aliases"));
+	kit_configure("%s", conf);
+	ck_assert_int_eq(
+	    command(without_users, HELLO, "sendmail", "-odq", "-f", "x@example.net", "ann", NULL),
+	    0);
+	ck_assert_int_eq(command(with_users, "", "sortie", "-qR@", NULL), 0);
+	is("mail/ann", ANN, 0600);
+	ck_assert_uint_eq(files_in("ctl"), 0);
+}
+END_TEST
+
 /* --- what Ann puts in the way ------------------------------------------------------------- */
 
 static void
@@ -510,11 +529,11 @@ suite_mailboxes(void)
 {
 	const TTest *const tests[] = {maildirs_are_made_as_their_users,
 	    mboxes_are_made_as_their_users, only_roots_run_delivers,
-	    waits_for_a_passwd_that_is_missing, mbox_that_another_has_laid_there,
-	    mbox_with_a_second_name, forward_that_is_a_link, forward_is_read_as_its_user,
-	    forward_names_an_alias, mailbox_without_room, everybody_is_who_he_should_be,
-	    descriptors_of_root_stay_with_root, helper_cannot_be_touched,
-	    killed_run_leaves_no_helper};
+	    waits_for_a_passwd_that_is_missing, catch_all_gets_nobody_elses_while_passwd_is_missing,
+	    mbox_that_another_has_laid_there, mbox_with_a_second_name, forward_that_is_a_link,
+	    forward_is_read_as_its_user, forward_names_an_alias, mailbox_without_room,
+	    everybody_is_who_he_should_be, descriptors_of_root_stay_with_root,
+	    helper_cannot_be_touched, killed_run_leaves_no_helper};
 	Suite *s = users_suite("mailboxes", tests, sizeof(tests) / sizeof(tests[0]));
 
 	users_loop(s, links_to_what_is_anothers, 2);
