@@ -354,9 +354,10 @@ parse_letters(struct parse *p, int argc, char **argv, int *i)
 
 		if (opt == NULL)
 			return usage(p,
-			    "%s: unknown option -%c; a recipient that starts with a "
-			    "dash goes behind --",
-			    argv[*i], *s);
+			    "unknown option -%c%s%s; a recipient that starts with a dash "
+			    "goes behind --",
+			    *s, argv[*i][2] != '\0' ? " in " : "",
+			    argv[*i][2] != '\0' ? argv[*i] : "");
 		if (opt->argument == ARG_NONE) {
 			if (opt->fn != NULL && !opt->fn(p, ""))
 				return false;
