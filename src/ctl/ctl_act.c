@@ -244,7 +244,7 @@ wait_for_busy(struct act *a)
 		sys.poll(NULL, 0, LOOK_MS);
 		look_again(a);
 		if (a->action->waits)
-			ctl_progress(a->c, "waiting for %zu that are being delivered", a->nbusy);
+			ctl_progress(a->c, "waiting for what is being delivered: %zu", a->nbusy);
 	}
 }
 
@@ -298,7 +298,7 @@ say_count(struct act *a)
 	if (a->held > 0 && a->action->left != NULL)
 		fprintf(out, "; %zu %s", a->held, a->action->left);
 	if (a->nbusy > 0 && !a->action->waits)
-		fprintf(out, "; %zu are being delivered right now", a->nbusy);
+		fprintf(out, "; %zu being delivered right now", a->nbusy);
 	if (no_runner(a))
 		fputs("; no runner is there, sortie -q delivers now", out);
 	putc('\n', out);

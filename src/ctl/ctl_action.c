@@ -190,7 +190,7 @@ ctl_retry(struct ctl *c, int argc, char **argv)
 	static const struct ctl_action action = {.verb = "retry",
 	    .done = "retrying",
 	    .logged = "due now",
-	    .left = "are held",
+	    .left = "still held",
 	    .concerns = is_not_held,
 	    .apply = retry,
 	    .wakes = true};
@@ -203,7 +203,7 @@ ctl_hold(struct ctl *c, int argc, char **argv)
 {
 	static const struct ctl_action action = {.verb = "hold",
 	    .done = "held",
-	    .left = "were held already",
+	    .left = "already held",
 	    .concerns = is_not_held,
 	    .apply = hold,
 	    .durable = true,

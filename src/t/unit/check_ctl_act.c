@@ -75,7 +75,7 @@ START_TEST(hold_keeps_and_release_frees_and_makes_due)
 
 	testctl_fill(sp, &q);
 	ck_assert_int_eq(RUN(ctl_hold, "hold", "--all"), EX_OK);
-	ck_assert_str_eq(t.out, "held 2 messages; 1 were held already\n");
+	ck_assert_str_eq(t.out, "held 2 messages; 1 already held\n");
 	load(q.old, &e);
 	ck_assert(e.hold);
 	envelope_free(&e);
@@ -103,7 +103,7 @@ START_TEST(retry_makes_due_and_begins_with_the_first_interval)
 	    sp, q.young, "attempted|1764000500\nretry|900\n"); /* by a clock that was ahead */
 	ck_assert_int_eq(RUN(ctl_retry, "retry", "--all"), EX_OK);
 	ck_assert_str_eq(
-	    t.out, "retrying 2 messages; 1 are held; no runner is there, sortie -q delivers now\n");
+	    t.out, "retrying 2 messages; 1 still held; no runner is there, sortie -q delivers now\n");
 	load(q.old, &e);
 	ck_assert_int_le(envelope_due_at(&e), T0);
 	ck_assert_int_eq(e.retry, 0);
@@ -366,7 +366,7 @@ START_TEST(who_waits_for_others_sees_that)
 	t.c.progress = true;
 	other_has(q.young, 600, NULL);
 	ck_assert_int_eq(RUN(ctl_remove, "remove", "--all"), EX_OK);
-	testctl_tells(&t, "\rwaiting for 1 that are being delivered\033[K");
+	testctl_tells(&t, "\rwaiting for what is being delivered: 1\033[K");
 	ck_assert(str_ends_i(t.err, "\r\033[K"));
 	t.c.progress = false;
 	testctl_fill(sp, &q);
@@ -408,7 +408,7 @@ START_TEST(nobody_is_waited_for_longer_than_ten_seconds)
 	ck_assert(is_there("ctl", q.young));
 	/* to try it again is what is being done */
 	ck_assert_int_eq(RUN(ctl_retry, "retry", "--all"), EX_OK);
-	ck_assert_str_eq(t.out, "retrying 0 messages; 1 are being delivered right now\n");
+	ck_assert_str_eq(t.out, "retrying 0 messages; 1 being delivered right now\n");
 	spool_unlock(&other.fd);
 }
 END_TEST

@@ -128,7 +128,7 @@ START_TEST(what_is_held_is_not_tried_until_it_is_released)
 
 	set_scene(&sc);
 	ctl("hold", "--all", NULL, EX_OK, "held 1 message\n");
-	ctl("retry", "--all", NULL, EX_OK, "retrying 0 messages; 1 are held\n");
+	ctl("retry", "--all", NULL, EX_OK, "retrying 0 messages; 1 still held\n");
 	child_start(&c, NULL, "-qRa.example", NULL); /* whatever its time */
 	ck_assert_int_eq(child_end(&c), 0);
 	ck_assert(!server_called(sc.listener));
@@ -376,6 +376,14 @@ on_plain_terminal(void)
 	setenv("NO_COLOR", "1", 1);
 }
 
+/* no-color.org: "when present and not an empty string". */
+static void
+on_terminal_with_empty_no_color(void)
+{
+	on_terminal();
+	setenv("NO_COLOR", "", 1);
+}
+
 /* What it shows on a terminal of 60 columns; lines end in CRLF there. */
 static void
 show_list(void (*prepare)(void), char *said, size_t size)
@@ -431,6 +439,8 @@ START_TEST(a_terminal_gets_no_line_that_it_would_wrap)
 	ck_assert_uint_eq(n, 7);
 	show_list(on_plain_terminal, said, sizeof(said));
 	ck_assert_ptr_null(strchr(said, '\033'));
+	show_list(on_terminal_with_empty_no_color, said, sizeof(said));
+	ck_assert_ptr_nonnull(strchr(said, '\033'));
 }
 END_TEST
 #endif
