@@ -20,7 +20,7 @@ parse_age(const struct ctl *c, const char *option, const char *text, int64_t *se
 	*seconds = -1;
 	if (text == NULL || str_duration(text, 1, seconds))
 		return EX_OK;
-	return ctl_usage(c, "%s is a time like 90s, 15m, 2h or 3d", option);
+	return ctl_usage(c, "%s is a time like 90s, 15m, 2h or 3d, at most 3660d", option);
 }
 
 static int

@@ -248,6 +248,7 @@ START_TEST(a_selection_means_all_that_it_says)
 	    {{"--site", ".two.example"}, false, true, false},
 	    {{"--site", "MX.Two.example"}, false, true, false},
 	    {{"--older", "2h"}, false, true, false},
+	    {{"--older", "3660d"}, false, false, false},
 	    {{"--older", "60"}, true, true, true}, /* that very second counts */
 	    {{"--newer", "60"}, false, false, false},
 	    {{"--newer", "61s"}, true, false, false},
@@ -283,6 +284,8 @@ START_TEST(a_selection_that_is_none_is_refused)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_int_eq(
 		    RUN(ctl_remove, "remove", bad[i][0], bad[i][1], bad[i][2]), EX_USAGE);
+	ck_assert_int_eq(RUN(ctl_remove, "remove", "--older", "99999d"), EX_USAGE);
+	testctl_tells(&t, "at most 3660d");
 	/* and none at all is not all */
 	ck_assert_int_eq(RUN(ctl_remove, "remove"), EX_USAGE);
 	testctl_tells(&t, "--all");
