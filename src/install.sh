@@ -21,6 +21,8 @@ front=$SBINDIR/sortie-sendmail
 ctl=$SBINDIR/sortiectl
 user=$SORTIEUSER
 wrapper=${MAILWRAPPER:-/usr/sbin/mailwrapper} # the BSDs' /usr/sbin/sendmail, and what it reads
+alternatives=${ALTERNATIVES:-/etc/alternatives} # links of update-alternatives(1), and its files: Debian's, Fedora's
+alternatives_files=${ALTERNATIVESFILES:-/var/lib/dpkg/alternatives /var/lib/alternatives}
 todo=
 bad=0
 
@@ -30,6 +32,10 @@ live() {
 }
 
 later() { # command, as it is to be typed
+	case $todo in
+	*"	$1
+"*) return ;;
+	esac
 	todo="$todo	$1
 "
 }
@@ -185,32 +191,64 @@ install_setuid() { # built installed
 
 # --- names ---
 
-# How somebody else's sendmail makes room, in the way of those whose it is.
-say_how_to_replace() { # target name
-	echo "$2 is somebody else's and was left"
-	case $(readlink "$2" 2> /dev/null) in
-	/etc/alternatives/*)
-		name=$(readlink "$2")
-		later "update-alternatives --install $2 ${name##*/} $1 100"
+# The file of the group that has that link: its master's name is the file's, its slaves' are lines of it.
+group_of() { # name
+	for folder in $alternatives_files; do
+		[ ! -f "$folder/$1" ] || { echo "$folder/$1"; return; }
+		grep -lxF -e "$1" "$folder"/* 2> /dev/null && return
+	done
+}
+
+# One command for the whole group: update-alternatives removes each slave that is not named, and makes none that
+# is asked for by itself. In a file of its: how it chooses, the master's link, name and link of each slave,
+# nothing, and who is there.
+say_alternative() { # link
+	name=$(readlink "$DESTDIR$1")
+	name=${name##*/}
+	file=$(group_of "$name" | head -n 1)
+	group=${file:-$name}
+	if [ -n "$file" ]; then
+		cat "$file"
+	else
+		printf '%s\n' auto "$1" ''
+	fi | awk -v group="${group##*/}" -v front="$front" '
+		NR == 2 { command = "update-alternatives --install " $0 " " group " " front " 100" }
+		NR > 2 && $0 == "" { exit }
+		NR > 2 && NR % 2 { name = $0 }
+		NR > 2 && !(NR % 2) && /\/(sendmail|send-mail|mailq|newaliases|hoststat|purgestat)$/ {
+			command = command " --slave " $0 " " name " " front
+		}
+		END { print command " && update-alternatives --set " group " " front }'
+}
+
+# How somebody else's sendmail makes room, in the way of those whose it is; sortiectl check says the same.
+say_how_to_replace() { # name
+	echo "$1 is somebody else's and was left"
+	case $(readlink "$DESTDIR$1") in
+	"$alternatives"/*)
+		later "$(say_alternative "$1")"
 		return ;;
 	esac
-	if [ -z "$DESTDIR" ] && command -v dpkg-divert > /dev/null && dpkg -S "$2" > /dev/null 2>&1; then
-		later "dpkg-divert --local --rename --add $2"
+	if [ -z "$DESTDIR" ] && command -v dpkg-divert > /dev/null && dpkg -S "$1" > /dev/null 2>&1; then
+		later "dpkg-divert --local --rename --add $1 && ln -sf $front $1"
+	else
+		later "ln -sf $front $1"
 	fi
-	later "ln -sf $1 $2"
+}
+
+# By alternatives, or a link to another of our names.
+leads_here() { # name
+	[ -z "$DESTDIR" ] && { [ "$1" -ef "$front" ] || [ "$1" -ef "$program" ]; }
 }
 
 link_names() { # directory target name...
 	dir=$1 target=$2
 	shift 2
 	for name; do
-		if there "$DESTDIR$dir/$name" && ! is_link "$DESTDIR$dir/$name"; then
-			case $target in
-			/*) say_how_to_replace "$target" "$dir/$name" ;;
-			*) say_how_to_replace "$dir/$target" "$dir/$name" ;;
-			esac
-		else
+		if ! there "$DESTDIR$dir/$name" || is_link "$DESTDIR$dir/$name"; then
 			must ln -sf "$target" "$DESTDIR$dir/$name"
+		elif ! leads_here "$dir/$name"; then
+			say_how_to_replace "$dir/$name"
 		fi
 	done
 }
@@ -219,7 +257,20 @@ unlink_names() { # directory name...
 	dir=$1
 	shift
 	for name; do
-		is_link "$DESTDIR$dir/$name" && must rm -f "$DESTDIR$dir/$name"
+		is_link "$DESTDIR$dir/$name" || continue
+		must rm -f "$DESTDIR$dir/$name"
+		[ -z "$DESTDIR" ] && [ "$(dpkg-divert --listpackage "$dir/$name" 2> /dev/null)" = LOCAL ] &&
+			later "dpkg-divert --local --rename --remove $dir/$name"
+	done
+}
+
+# Before the program is: no link of theirs leads nowhere meanwhile.
+remove_alternatives() {
+	[ -z "$DESTDIR" ] || return
+	for folder in $alternatives_files; do
+		for file in $(grep -lxF -e "$front" "$folder"/* 2> /dev/null); do
+			as_root update-alternatives --remove "${file##*/}" "$front"
+		done
 	done
 }
 
@@ -345,8 +396,7 @@ look_inside() {
 
 # Where programs look.
 look_outside() {
-	[ -n "$DESTDIR" ] || [ "$SBINDIR" = /usr/sbin ] || [ -x "$wrapper" ] || is_link /usr/sbin/sendmail ||
-		[ "$(readlink /usr/sbin/sendmail 2> /dev/null)" = "$SBINDIR/sendmail" ] ||
+	[ -n "$DESTDIR" ] || [ "$SBINDIR" = /usr/sbin ] || [ -x "$wrapper" ] || leads_here /usr/sbin/sendmail ||
 		echo "programs look for /usr/sbin/sendmail, which is not this one: PREFIX=/usr, or a link"
 }
 
@@ -373,14 +423,18 @@ say_how_to_run() {
 	fi
 }
 
-say_what_is_left() {
-	look_inside
-	look_outside
+say_todo() {
 	if [ -n "$todo" ] && [ -n "$DESTDIR" ]; then
 		printf 'what the package must do when it is installed, as root:\n%s' "$todo"
 	elif [ -n "$todo" ]; then
 		printf 'not done; as root:\n%s' "$todo"
 	fi
+}
+
+say_what_is_left() {
+	look_inside
+	look_outside
+	say_todo
 	say_how_to_run
 	[ -n "$DESTDIR" ] || echo "whether all is well: $ctl check"
 }
@@ -411,6 +465,7 @@ uninstall)
 	unlink_names "$SBINDIR" sendmail send-mail hoststat purgestat
 	unlink_names "$BINDIR" mailq newaliases
 	[ "$SBINDIR" != /usr/sbin ] || unlink_names /usr/lib sendmail
+	remove_alternatives
 	untell_mailwrapper
 	each_text uninstall_text
 	rmdir "$DESTDIR$DATADIR" 2> /dev/null
@@ -419,6 +474,7 @@ uninstall)
 		clear_immutable "$file"
 		must rm -f "$DESTDIR$file"
 	done
+	say_todo
 	echo "left: $SPOOLDIR, $SYSCONFDIR and the user $user" ;;
 esac
 exit $bad

@@ -9,7 +9,8 @@ built=$build
 
 run() { # install | uninstall, with DESTDIR and PREFIX set
 	PROGRAM=$built/sortie FRONT=$built/sendmail CTL=$built/sortiectl SBINDIR=$PREFIX/sbin BINDIR=$PREFIX/bin \
-		MAILWRAPPER=$dir/wrapper MAILERCONF=$dir/mailer.conf SYSCONFDIR=$PREFIX/etc SPOOLDIR=$PREFIX/spool/mail SORTIEUSER=64001 sh src/install.sh "$1" > "$dir/out" 2>&1
+		MAILWRAPPER=$dir/wrapper MAILERCONF=$dir/mailer.conf ALTERNATIVES=$dir/alternatives \
+		ALTERNATIVESFILES="$dir/none $dir/groups" SYSCONFDIR=$PREFIX/etc SPOOLDIR=$PREFIX/spool/mail SORTIEUSER=64001 sh src/install.sh "$1" > "$dir/out" 2>&1
 }
 
 is() { # name command...
@@ -139,7 +140,7 @@ is other_manuals_are_left [ "$(cat "$dir/package/opt/share/man/man1/mailq.1")" =
 export DESTDIR= PREFIX="$dir/live"
 mkdir -p "$PREFIX/sbin" "$PREFIX/etc"
 echo other > "$PREFIX/sbin/sendmail"
-ln -s /etc/alternatives/other-mta "$PREFIX/sbin/send-mail"
+ln -s "$dir/alternatives/other-mta" "$PREFIX/sbin/send-mail"
 echo mine > "$PREFIX/etc/sortie.conf"
 is installs_as_root run install
 is_setuid() { # name
@@ -158,16 +159,16 @@ is spool_is_the_owners [ "$(ls -dln "$PREFIX/spool/mail" | awk '{ print $1, $3, 
 	'drwx------ 64001 64001' ]
 is another_sendmail_is_left [ "$(cat "$PREFIX/sbin/sendmail")" = other ]
 is another_sendmail_is_spoken_of grep -q "ln -sf $PREFIX/sbin/sortie-sendmail $PREFIX/sbin/sendmail$" "$dir/out"
-is an_alternative_is_left [ "$(readlink "$PREFIX/sbin/send-mail")" = /etc/alternatives/other-mta ]
+is an_alternative_is_left [ "$(readlink "$PREFIX/sbin/send-mail")" = "$dir/alternatives/other-mta" ]
 is an_alternative_is_spoken_of grep -q \
-	"update-alternatives --install $PREFIX/sbin/send-mail other-mta $PREFIX/sbin/sortie-sendmail" "$dir/out"
+	"update-alternatives --install $PREFIX/sbin/send-mail other-mta $PREFIX/sbin/sortie-sendmail 100 &&" "$dir/out"
 rm "$PREFIX/sbin/send-mail"
-mkdir "$dir/stubs" # a Debian on which every file is a package's
+mkdir "$dir/stubs" # a Debian on which every file is a package's, and diverted by root
 for name in dpkg dpkg-divert; do
-	printf '#!/bin/sh\n' > "$dir/stubs/$name" && chmod +x "$dir/stubs/$name"
+	printf '#!/bin/sh\necho LOCAL\n' > "$dir/stubs/$name" && chmod +x "$dir/stubs/$name"
 done
 is installs_beside_a_package eval 'PATH="$dir/stubs:$PATH" run install'
-is a_package_is_diverted grep -q "dpkg-divert --local --rename --add $PREFIX/sbin/sendmail$" "$dir/out"
+is a_package_is_diverted grep -q "dpkg-divert --local --rename --add $PREFIX/sbin/sendmail && ln -sf " "$dir/out"
 is installs_over_itself run install
 is spool_that_is_his_needs_no_words eval '! grep -q "chown -R" "$dir/out"'
 chown 64002 "$PREFIX/spool/mail"
@@ -182,6 +183,51 @@ full_disk() { # the copy ends where there is no room
 is full_disk_leaves_the_old_program full_disk
 is operators_program_is_roots [ "$(ls -ln "$PREFIX/sbin/sortiectl" | awk '{ print $1, $3 }')" = '-rwxr-xr-x 0' ]
 
+# What of what was said is a command of that.
+types() { # program
+	sed -n "s/^	\\($1 .*\\)/\\1/p" "$dir/out" > "$dir/typed"
+	[ "$(wc -l < "$dir/typed")" -eq 1 ] && PATH="$dir/stubs:$PATH" sh -e "$dir/typed" > /dev/null
+}
+
+# A group of update-alternatives(1) as Fedora has it: mailq and newaliases come and go with sendmail.
+groups() { # as the program does, but where we say
+	printf '#!/bin/sh\nexec %s --quiet --altdir %s --admindir %s --log /dev/null "$@"\n' \
+		"$(command -v update-alternatives)" "$dir/alternatives" "$dir/groups"
+}
+all_lead_to() { # file
+	for link in sbin/sendmail bin/mailq bin/newaliases; do
+		[ "$(readlink "$PREFIX/$link")" = "$dir/alternatives/mta${link#*/}" ] && [ "$PREFIX/$link" -ef "$1" ] ||
+			return 1
+	done
+}
+alternatives() {
+	mkdir -p "$dir/alternatives" "$dir/groups"
+	groups > "$dir/stubs/update-alternatives" && chmod +x "$dir/stubs/update-alternatives"
+	rm -f "$PREFIX/sbin/sendmail" "$PREFIX/bin/mailq" "$PREFIX/bin/newaliases"
+	"$dir/stubs/update-alternatives" --install "$PREFIX/sbin/sendmail" mtasendmail "$dir/other" 200 \
+		--slave "$PREFIX/bin/mailq" mtamailq "$dir/other" --slave "$PREFIX/share/other.1" mtaman "$dir/other" \
+		--slave "$PREFIX/bin/newaliases" mtanewaliases "$dir/other"
+	is a_group_is_there all_lead_to "$dir/other"
+	is installs_beside_a_group run install
+	is a_group_is_left all_lead_to "$dir/other"
+	is a_group_is_changed_by_one_command types update-alternatives
+	is a_group_leads_here all_lead_to "$PREFIX/sbin/sortie-sendmail"
+	is installs_where_a_group_leads_here run install
+	is a_group_that_leads_here_needs_no_words eval '! grep -q -e "somebody else" -e update-alternatives "$dir/out"'
+	is uninstalls_where_a_group_leads_here eval 'PATH="$dir/stubs:$PATH" run uninstall'
+	is a_group_leads_nowhere_else_than_before all_lead_to "$dir/other"
+	"$dir/stubs/update-alternatives" --remove mtasendmail "$dir/other"
+	rm -rf "$PREFIX/share"
+	echo other > "$PREFIX/sbin/sendmail"
+	is installs_again run install
+}
+echo '#!/bin/sh' > "$dir/other" && chmod +x "$dir/other"
+if command -v update-alternatives > /dev/null; then
+	alternatives
+else
+	echo 'privilege: skipped: no update-alternatives'
+fi
+
 # Where sendmail is mailwrapper(8).
 is no_mailwrapper_no_mailer_conf [ ! -e "$dir/mailer.conf" ]
 echo '#!/bin/sh' > "$dir/wrapper" && chmod +x "$dir/wrapper"
@@ -195,7 +241,8 @@ echo 'sendmail /usr/libexec/dma' > "$dir/mailer.conf"
 is installs_beside_another_mailer_conf run install
 is another_mailer_conf_is_left [ "$(cat "$dir/mailer.conf")" = 'sendmail /usr/libexec/dma' ]
 is its_lines_are_said grep -q "^	purgestat	$PREFIX/sbin/sortie-sendmail$" "$dir/out"
-is uninstalls_as_root run uninstall
+is uninstalls_as_root eval 'PATH="$dir/stubs:$PATH" run uninstall'
+is what_was_diverted_can_come_back grep -q "^	dpkg-divert --local --rename --remove $PREFIX/bin/mailq$" "$dir/out"
 is what_is_not_ours_is_left [ "$(below "$PREFIX")" = './etc/sortie.conf ./sbin/sendmail ' ]
 is our_configuration_is_left [ "$(cat "$PREFIX/etc/sortie.conf")" = mine ]
 is spool_is_left [ -d "$PREFIX/spool/mail" ]
