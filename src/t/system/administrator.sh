@@ -51,3 +51,35 @@ grep -q '^me@example.com TLS' /out/1.mail && grep -q '^From: .*root' /out/1.mail
 	exit 1
 }
 echo "system: ok: from a minimal system to cron's mail, over TLS and logged in, at the provider"
+
+# What root can spoil is mended by typing what check says, a round for each thing that hid another.
+mends() { # command that spoils
+	chattr -i /usr/sbin/sortie /usr/sbin/sortie-sendmail 2> /dev/null # as a hint has it
+	sh -c "$1" || { echo "system: FAILED: cannot be spoiled: $1"; exit 1; }
+	sortiectl check -n > /out/spoiled.log
+	! cmp -s /out/good.log /out/spoiled.log || { echo "system: FAILED: check sees nothing: $1"; exit 1; }
+	for round in 1 2 3; do
+		sortiectl check -n | sed -n 's/^	//p' | grep -v -e apt-get > /out/mend.sh
+		sh -e /out/mend.sh > /out/mend.log 2>&1 < /dev/null || { echo "system: FAILED: $(cat /out/mend.sh /out/mend.log)"; exit 1; }
+	done
+	! sortiectl check -n | grep -q '^FAIL' && return
+	echo "system: FAILED: not mended: $1: $(sortiectl check -n)"
+	exit 1
+}
+
+sortiectl check -n > /out/good.log
+mends 'userdel -f sortie'
+mends 'chown root /usr/sbin/sortie && chmod 4755 /usr/sbin/sortie'
+mends 'chmod 755 /usr/sbin/sortie-sendmail'
+mends 'chown sortie /usr/sbin/sortiectl && chmod 4777 /usr/sbin/sortiectl'
+mends 'rm /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq && cp /bin/true /usr/sbin/sendmail && ln -s /nowhere /usr/bin/mailq'
+mends 'chmod 666 /etc/sortie/sortie.conf && chmod 700 /etc/sortie'
+mends 'chmod 644 /etc/sortie/auth && chown root /etc/sortie/auth'
+mends 'chown -R root /var/spool/sortie && chmod 755 /var/spool/sortie'
+mends 'rm -r /var/spool/sortie'
+mends 'chmod 700 /var/spool'
+mends 'chmod 600 /etc/ssl/certs/ca-certificates.crt'
+mends 'mv /etc/cron.d/sortie /etc/cron.d/sortie.cron'
+mends 'rm /etc/cron.d/sortie*'
+mends 'echo "local maildir" >> /etc/sortie/sortie.conf && sed -i "s/root/sortie/" /etc/cron.d/sortie'
+echo "system: ok: what is spoiled is mended by typing what sortiectl check says"
