@@ -280,8 +280,11 @@ include(struct expansion *x, const struct aliases_target *target, const struct c
 		return;
 	}
 	buf_init(&b, 0);
-	snprintf(why, sizeof(why), "more than %d lists", ALIASES_LISTS_MAX);
-	rc = x->a->lists.n > ALIASES_LISTS_MAX
+	if (x->a->for_run)
+		snprintf(why, sizeof(why), "lists are not read any more by now");
+	else
+		snprintf(why, sizeof(why), "more than %d lists", ALIASES_LISTS_MAX);
+	rc = x->a->for_run || x->a->lists.n > ALIASES_LISTS_MAX
 		 ? EX_CONFIG
 		 : aliases_lists_read(&x->a->lists, target->text, &b, why, sizeof(why));
 	t.at = buf_data(&b);

@@ -33,8 +33,8 @@ struct aliases;
 /* The file of the configuration; c and hostname (ours, NULL: none) stay valid while it lives. */
 struct aliases *aliases_new(const struct config *c, const char *hostname);
 /*
- * For a run, which may not look up users: what is for any name ("*") is for none, as it might be a user's. And its
- * mail is ours already: a file that is not to be had is EX_TEMPFAIL.
+ * For a run, which may not look up users: what is for any name ("*") is for none, as it might be a user's. Nor may
+ * it read lists everywhere, so it does nowhere. Its mail is ours already: a file that is not to be had is EX_TEMPFAIL.
  */
 struct aliases *aliases_new_for_run(const struct config *c, const char *hostname);
 void aliases_free(struct aliases **a);
