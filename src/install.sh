@@ -24,6 +24,7 @@ wrapper=${MAILWRAPPER:-/usr/sbin/mailwrapper} # the BSDs' /usr/sbin/sendmail, an
 alternatives=${ALTERNATIVES:-/etc/alternatives} # links of update-alternatives(1), and its files: Debian's, Fedora's
 alternatives_files=${ALTERNATIVESFILES:-/var/lib/dpkg/alternatives /var/lib/alternatives}
 todo=
+made= # folders, a line each
 bad=0
 
 # Whether we can do what only root can.
@@ -161,6 +162,17 @@ clear_immutable() { # file...
 		live && [ -f "$file" ] || continue
 		chattr -i "$file" 2> /dev/null || chflags noschg "$file" 2> /dev/null
 	done
+}
+
+# What was made to have it is remembered: what uninstall finds empty and not made by us may be somebody's.
+make_folder() { # folder
+	folder=$1
+	until [ -d "$DESTDIR$folder" ] || [ "${folder%/*}" = "$folder" ]; do
+		made="$made$folder
+"
+		folder=${folder%/*}
+	done
+	must mkdir -p "$DESTDIR$1"
 }
 
 # There is a whole file at any moment: the old one may be running, and the disk may be full.
@@ -326,7 +338,7 @@ install_text() { # source installed
 		return
 	fi
 	new=$DESTDIR${2%/*}/.sortie.$$
-	must mkdir -p "$DESTDIR${2%/*}"
+	make_folder "${2%/*}"
 	if filled_in "$1" > "$new" && chmod 644 "$new"; then
 		must mv -f "$new" "$DESTDIR$2"
 	else
@@ -360,6 +372,30 @@ each_text() { # install_text | uninstall_text
 }
 
 # --- folders ---
+
+note_folders() {
+	[ -z "$DESTDIR" ] && [ -n "$made" ] || return
+	[ -s "$DATADIR/folders" ] || echo '# made for sortie; make uninstall removes those that are empty' > "$DATADIR/folders"
+	printf '%s' "$made" >> "$DATADIR/folders"
+}
+
+folder_of() { # source installed
+	echo "${2%/*}"
+}
+
+# Below DESTDIR all are ours.
+remove_folders() {
+	noted=$(cat "$DATADIR/folders" 2> /dev/null)
+	uninstall_text '' "$DATADIR/folders"
+	for folder in $(each_text folder_of | sort -u) "$SBINDIR" "$BINDIR" /usr/lib; do
+		while [ -n "$DESTDIR" ] || echo "$noted" | grep -qxF -e "$folder"; do
+			rmdir "$DESTDIR$folder" 2> /dev/null || break
+			folder=${folder%/*}
+			[ -n "$folder" ] || break
+		done
+	done
+	rmdir "$DESTDIR$DATADIR" 2> /dev/null # of a version that took no notes
+}
 
 make_directories() {
 	[ -d "$DESTDIR$SYSCONFDIR" ] || mkdir -p "$DESTDIR$SYSCONFDIR" 2> /dev/null ||
@@ -447,17 +483,19 @@ install)
 	refuse_what_is_no_program "$PROGRAM" "$FRONT" "$CTL"
 	refuse_strangers "$program" "$front" "$ctl"
 	make_user
-	must mkdir -p "$DESTDIR$SBINDIR" "$DESTDIR$BINDIR"
+	make_folder "$SBINDIR"
+	make_folder "$BINDIR"
 	install_setuid "$PROGRAM" "$program" # the front, which is to find it, comes after it
 	install_setuid "$FRONT" "$front"
 	place "$CTL" "$ctl" 755
 	link_names "$SBINDIR" sortie-sendmail sendmail send-mail hoststat purgestat
 	link_names "$BINDIR" "$front" mailq newaliases
-	[ "$SBINDIR" != /usr/sbin ] || { must mkdir -p "$DESTDIR/usr/lib" && link_names /usr/lib "$front" sendmail; }
+	[ "$SBINDIR" != /usr/sbin ] || { make_folder /usr/lib && link_names /usr/lib "$front" sendmail; }
 	tell_mailwrapper
 	make_directories
 	write_configuration
 	each_text install_text
+	note_folders
 	set_immutable "$program" "$front"
 	say_what_is_left ;;
 uninstall)
@@ -468,12 +506,12 @@ uninstall)
 	remove_alternatives
 	untell_mailwrapper
 	each_text uninstall_text
-	rmdir "$DESTDIR$DATADIR" 2> /dev/null
 	for file in "$front" "$ctl" "$program"; do
 		is_program "$DESTDIR$file" || continue
 		clear_immutable "$file"
 		must rm -f "$DESTDIR$file"
 	done
+	remove_folders
 	say_todo
 	echo "left: $SPOOLDIR, $SYSCONFDIR and the user $user" ;;
 esac

@@ -29,7 +29,11 @@ below() { # what is in the folder, in one line
 	(cd "$1" && find . ! -type d | LC_ALL=C sort | tr '\n' ' ')
 }
 
-programs() { # the same, without texts
+folders() { # the same of folders
+	(cd "$1" && find . -type d | LC_ALL=C sort | tr '\n' ' ')
+}
+
+programs() { # files, without texts
 	(cd "$1" && find bin sbin ! -type d | LC_ALL=C sort | tr '\n' ' ')
 }
 
@@ -60,6 +64,8 @@ is front_of_another_place_is_spoken_of grep -q 'not built to start /opt/sbin/sor
 is sendmail_is_the_front cmp -s "$dir/package/opt/sbin/sendmail" "$build/sendmail"
 is package_is_removed run uninstall
 is package_leaves_the_configuration_alone [ "$(below "$dir/package/opt")" = './etc/sortie.conf ' ]
+is package_leaves_no_other_folders [ "$(folders "$dir/package")" = \
+	'. ./opt ./opt/etc ./opt/spool ./opt/spool/mail ' ]
 
 PREFIX=/usr
 is package_for_usr_is_installed run install
@@ -138,7 +144,7 @@ is other_manuals_are_left [ "$(cat "$dir/package/opt/share/man/man1/mailq.1")" =
 [ "$(id -u)" = 0 ] || exit $bad
 
 export DESTDIR= PREFIX="$dir/live"
-mkdir -p "$PREFIX/sbin" "$PREFIX/etc"
+mkdir -p "$PREFIX/sbin" "$PREFIX/etc" "$PREFIX/share/man/man1"
 echo other > "$PREFIX/sbin/sendmail"
 ln -s "$dir/alternatives/other-mta" "$PREFIX/sbin/send-mail"
 echo mine > "$PREFIX/etc/sortie.conf"
@@ -217,7 +223,7 @@ alternatives() {
 	is uninstalls_where_a_group_leads_here eval 'PATH="$dir/stubs:$PATH" run uninstall'
 	is a_group_leads_nowhere_else_than_before all_lead_to "$dir/other"
 	"$dir/stubs/update-alternatives" --remove mtasendmail "$dir/other"
-	rm -rf "$PREFIX/share"
+	rmdir "$PREFIX/bin" # which nobody remembers
 	echo other > "$PREFIX/sbin/sendmail"
 	is installs_again run install
 }
@@ -244,6 +250,8 @@ is its_lines_are_said grep -q "^	purgestat	$PREFIX/sbin/sortie-sendmail$" "$dir/
 is uninstalls_as_root eval 'PATH="$dir/stubs:$PATH" run uninstall'
 is what_was_diverted_can_come_back grep -q "^	dpkg-divert --local --rename --remove $PREFIX/bin/mailq$" "$dir/out"
 is what_is_not_ours_is_left [ "$(below "$PREFIX")" = './etc/sortie.conf ./sbin/sendmail ' ]
+is folders_that_were_there_are_left [ "$(folders "$PREFIX")" = \
+	'. ./etc ./sbin ./share ./share/man ./share/man/man1 ./spool ./spool/mail ' ]
 is our_configuration_is_left [ "$(cat "$PREFIX/etc/sortie.conf")" = mine ]
 is spool_is_left [ -d "$PREFIX/spool/mail" ]
 exit $bad
