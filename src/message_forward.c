@@ -110,7 +110,7 @@ add_recipient(void *ctx, const char *mailbox)
  * be read at all, or is not there, is being mended, or just written. -1 and errno.
  */
 static int
-add_all(struct envelope *e, const struct message *m, char *const to[], size_t n)
+add_all(struct envelope *e, const struct message *m, char *const to[], size_t n, bool quiet)
 {
 	const char *hostname = m->all->options.bounce.hostname;
 	struct recipients r = {e, hostname != NULL ? hostname : "localhost"};
@@ -121,7 +121,8 @@ add_all(struct envelope *e, const struct message *m, char *const to[], size_t n)
 	for (size_t i = 0; i < n && rc != EX_TEMPFAIL; i++) {
 		rc = aliases_expand(a, to[i], add_recipient, &r, why, sizeof(why));
 		if (rc != EX_OK) {
-			log_warn("%s: .forward names %s: %s", m->envelope.id, to[i], why);
+			if (!quiet || rc == EX_TEMPFAIL)
+				log_warn("%s: .forward names %s: %s", m->envelope.id, to[i], why);
 			add_recipient(&r, to[i]);
 		}
 	}
@@ -189,7 +190,7 @@ message_may_forward(struct job *j, char *const to[], size_t n)
 	int rc, error;
 
 	envelope_init(&e);
-	rc = add_all(&e, j->ctx, to, n);
+	rc = add_all(&e, j->ctx, to, n, true); /* which forward() says anew */
 	error = errno;
 	envelope_free(&e);
 	errno = error;
@@ -212,7 +213,7 @@ message_forward(struct job *j, size_t rcpt, char *const to[], size_t n)
 		memcpy(e.id, m->envelope.id, len);
 		str_copy(e.id + len, sizeof(e.id) - len, suffix);
 	}
-	if (add_all(&e, m, to, n) != 0)
+	if (add_all(&e, m, to, n, false) != 0)
 		error = errno;
 	else if (e.nrcpts > 0) /* else aliases say that nobody gets it */
 		error = enter_copy(m, &e, j->rcpts[rcpt].address);
