@@ -19,12 +19,17 @@ static const struct table_column columns[] = {
     {.head = "SIZE", .width = 5, .right = true, .wide = 90},
     {.head = "AGE", .width = 4, .right = true},
     {.head = "NEXT", .width = 7},
-    {.head = "SENDER", .width = 8, .share = 2, .wide = 60},
+    {.head = "SENDER", .width = 8, .share = 2, .wide = 70},
     {.head = "RECIPIENT", .width = 10, .share = 3},
-    {.head = "REASON", .width = 10, .share = 5},
+    {.head = "REASON", .width = 10, .share = 5, .wide = 160},
 };
 
-enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
+enum {
+	NCOLUMNS = sizeof(columns) / sizeof(columns[0]),
+	REASON = NCOLUMNS - 1,
+	REASON_INDENT = 4,
+	REASON_LINES = 3 /* show has all of it */
+};
 
 void
 list_begin(struct list *l, struct ctl *c)
@@ -73,6 +78,18 @@ list_sender(const struct envelope *e)
 	return e->sender[0] == '\0' ? "<>" : e->sender;
 }
 
+/*
+ * Why a message waits is what most look for, and its end says most: where a column had room for half of it,
+ * it stands below the message.
+ */
+static void
+add_row(struct list *l, enum term_colour colour, const char *const cells[NCOLUMNS])
+{
+	table_row(&l->table, colour, cells);
+	if (l->table.width[REASON] == 0 && cells[REASON] != NULL)
+		term_wrap(l->c, colour, cells[REASON], REASON_INDENT, REASON_LINES);
+}
+
 static void
 list_row(struct list *l, const struct envelope *e, enum view_state state)
 {
@@ -97,8 +114,8 @@ list_row(struct list *l, const struct envelope *e, enum view_state state)
 	cells[3] = next_try(c, e, state, next);
 	cells[4] = list_sender(e);
 	cells[5] = to;
-	cells[6] = first == NULL ? NULL : first->reason;
-	table_row(&l->table, colours[state], cells);
+	cells[REASON] = first == NULL ? NULL : first->reason;
+	add_row(l, colours[state], cells);
 }
 
 /* --- JSON --------------------------------------------------------------------------------- */
@@ -194,10 +211,10 @@ void
 list_damaged(struct list *l, const char *id, const char *why)
 {
 	struct json j = {.out = l->c->out};
-	const char *cells[NCOLUMNS] = {[0] = id, [3] = "damaged", [6] = why};
+	const char *cells[NCOLUMNS] = {[0] = id, [3] = "damaged", [REASON] = why};
 
 	if (!l->c->json) {
-		table_row(&l->table, TERM_RED, cells);
+		add_row(l, TERM_RED, cells);
 		return;
 	}
 	json_open(&j, NULL, '{');

@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/str.h"
 #include "view.h"
 
@@ -160,6 +161,48 @@ term_print(const struct ctl *c, const char *text)
 	buf_init(&line, LINE_MAX_BYTES);
 	term_clean(c, &line, text, 0);
 	fwrite(buf_data(&line), 1, buf_len(&line), c->out);
+	buf_free(&line);
+}
+
+/* How many bytes of the text make a line of so many columns: up to a blank, where there is one. */
+static size_t
+line_length(const struct ctl *c, const char *text, size_t columns)
+{
+	size_t len = strlen(text), used = 0, blank = 0, n;
+	char shown[5];
+	unsigned wide;
+
+	for (size_t at = 0; at < len; at += n, used += wide) {
+		n = next_char(c, text + at, len - at, shown, &wide);
+		if (text[at] == ' ' && at > 0 && text[at - 1] != ' ')
+			blank = at;
+		if (used + wide > columns)
+			return blank > 0 ? blank : at;
+	}
+	return len;
+}
+
+void
+term_wrap(
+    const struct ctl *c, enum term_colour colour, const char *text, unsigned indent, size_t lines)
+{
+	size_t columns = c->width > indent + NARROWEST / 2 ? c->width - indent : NARROWEST / 2;
+	struct buf line;
+
+	buf_init(&line, LINE_MAX_BYTES);
+	do {
+		bool last = c->width == 0 || lines == 1;
+		size_t n = last ? strlen(text) : line_length(c, text, columns);
+		char *part = xstrndup(text, n);
+
+		buf_clear(&line);
+		term_clean(c, &line, part, c->width == 0 ? 0 : columns);
+		fprintf(c->out, "%*s%s%s%s\n", (int)indent, "", term_begin(c, colour),
+		    buf_str(&line), term_end(c, colour));
+		free(part);
+		text += n + strspn(text + n, " ");
+		lines -= lines > 0 ? 1 : 0;
+	} while (*text != '\0');
 	buf_free(&line);
 }
 

@@ -27,6 +27,13 @@ size_t term_clean(const struct ctl *c, struct buf *out, const char *text, size_t
 /* The same to c->out, uncut. */
 void term_print(const struct ctl *c, const char *text);
 
+/*
+ * Text as lines of that colour that fit the terminal, each so many columns in, broken at blanks; at most so
+ * many lines (0: any number), of which the last is cut as term_clean() does. Elsewhere it is one line.
+ */
+void term_wrap(
+    const struct ctl *c, enum term_colour colour, const char *text, unsigned indent, size_t lines);
+
 /* "4711", on a terminal "12k" or "3M". Returns dst. */
 const char *term_count(const struct ctl *c, uint64_t n, char dst[24]);
 /* "4.6K": at most five columns. Returns dst. */

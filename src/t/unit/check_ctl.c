@@ -128,6 +128,40 @@ START_TEST(text_is_cut_to_columns_and_obeyed_by_no_terminal)
 }
 END_TEST
 
+static char *
+wrapped(unsigned width, const char *text, size_t lines)
+{
+	struct ctl c = {.width = width, .tty = width != 0, .utf8 = true};
+	static char *out;
+	size_t n;
+
+	free(out);
+	c.out = open_memstream(&out, &n);
+	term_wrap(&c, TERM_RED, text, 2, lines);
+	fclose(c.out);
+	return out;
+}
+
+START_TEST(text_is_wrapped_at_blanks_to_fit)
+{
+	ck_assert_str_eq(wrapped(20, "", 0), "  \n");
+	ck_assert_str_eq(wrapped(20, "eighteen columns..", 0), "  eighteen columns..\n");
+	ck_assert_str_eq(wrapped(20, "nineteen columns...", 0), "  nineteen\n  columns...\n");
+	ck_assert_str_eq(wrapped(20, "a word at  the  margin", 0), "  a word at  the\n  margin\n");
+	ck_assert_str_eq(
+	    wrapped(20, "onewordthatistoolongforit", 0), "  onewordthatistoolo\n  ngforit\n");
+	ck_assert_str_eq(wrapped(20, "one two three four five six seven", 2),
+	    "  one two three four\n  five six seven\n");
+	ck_assert_str_eq(wrapped(20, "one two three four five six seven", 1),
+	    "  one two three fou\xe2\x80\xa6\n");
+	ck_assert_str_eq(wrapped(20, "\033 \xe6\x97\xa5\xe6\x97\xa5 \r\n 3456 78", 0),
+	    "  ? \xe6\x97\xa5\xe6\x97\xa5 ?? 3456 78\n");
+	/* elsewhere it is one line, whole */
+	ck_assert_str_eq(wrapped(0, "a line that is longer than any terminal", 1),
+	    "  a line that is longer than any terminal\n");
+}
+END_TEST
+
 START_TEST(sizes_take_five_columns_at_most)
 {
 	static const struct {
@@ -345,6 +379,7 @@ suite_ctl(void)
 	suite_add_tcase(s, tc);
 	tc = tcase_create("text");
 	tcase_add_test(tc, text_is_cut_to_columns_and_obeyed_by_no_terminal);
+	tcase_add_test(tc, text_is_wrapped_at_blanks_to_fit);
 	tcase_add_test(tc, sizes_take_five_columns_at_most);
 	tcase_add_test(tc, a_table_fits_its_terminal);
 	tcase_add_test(tc, elsewhere_nothing_is_cut);

@@ -71,6 +71,34 @@ START_TEST(a_table_tells_who_waits_why_and_for_how_long)
 }
 END_TEST
 
+START_TEST(a_terminal_shows_all_of_the_reason_below_the_message)
+{
+	static const char why[] =
+	    "4.4.1 mx.two.example[192.0.2.25]:25: connect: Connection refused";
+	static const unsigned widths[] = {60, 80, 132};
+	char line[256];
+
+	testctl_fill(sp, &q);
+	snprintf(line, sizeof(line), "remote|dave@mx.two.example|4|%s\n", why);
+	testctl_append(sp, q.old, line);
+	t.c.tty = true;
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		t.c.width = widths[i];
+		ck_assert_int_eq(RUN(ctl_list, "list"), EX_OK);
+		testctl_shows(
+		    &t, "dave@mx.two.example\n    4.4.1 mx.two.example[192.0.2.25]:25: connect:");
+		testctl_shows(&t, "refused\n");
+		/* the others have none, and no line for it */
+		ck_assert_uint_eq(count_lines(t.out), widths[i] == 60 ? 6 : 5);
+		ck_assert_ptr_null(strstr(t.out, "REASON"));
+	}
+	t.c.width = 160;
+	ck_assert_int_eq(RUN(ctl_list, "list"), EX_OK);
+	ck_assert_uint_eq(count_lines(t.out), 4);
+	testctl_shows(&t, "REASON\n");
+}
+END_TEST
+
 static struct jtree *
 json_line(const char *id)
 {
@@ -303,6 +331,7 @@ suite_ctl_queue(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_table_tells_who_waits_why_and_for_how_long);
+	tcase_add_test(tc, a_terminal_shows_all_of_the_reason_below_the_message);
 	tcase_add_test(tc, json_says_the_same_and_more_as_its_schema_has_it);
 	tcase_add_test(tc, hostile_words_reach_neither_terminal_nor_json);
 	tcase_add_test(tc, show_tells_what_happened_and_cat_gives_the_message);
