@@ -7,8 +7,9 @@
 #	make install    puts it where programs find it; make uninstall
 #
 # Set on the command line if need be: CC, CFLAGS, LDFLAGS, SPOOLDIR, SYSCONFDIR, SORTIEUSER (whose
-# the spool is), PREFIX, SBINDIR, BINDIR, MANDIR, DATADIR, DESTDIR, BUILD (where everything goes), J (how
-# many jobs the test targets may run at once).
+# the spool is), PREFIX, SBINDIR, BINDIR, MANDIR, DATADIR, ZSHDIR (zsh's completions; empty: where this
+# system's zsh looks), DESTDIR, BUILD (where everything goes), J (how many jobs the test targets may run
+# at once).
 
 CC = cc
 CFLAGS = -O2 -g
@@ -21,6 +22,7 @@ SBINDIR = $(PREFIX)/sbin
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 DATADIR = $(PREFIX)/share/sortie
+ZSHDIR =
 DESTDIR =
 BUILD = build
 FRONT = $(BUILD)/sendmail
@@ -399,7 +401,8 @@ $(BUILD)/cut: $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ_CUT) $(OBJ_DISK) $(FAULTKIT) $(LIBS)
 
 INSTALL = PROGRAM=$(BUILD)/sortie FRONT=$(FRONT) CTL=$(BUILD)/sortiectl DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" \
-	SBINDIR="$(SBINDIR)" BINDIR="$(BINDIR)" MANDIR="$(MANDIR)" DATADIR="$(DATADIR)" SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
+	SBINDIR="$(SBINDIR)" BINDIR="$(BINDIR)" MANDIR="$(MANDIR)" DATADIR="$(DATADIR)" ZSHDIR="$(ZSHDIR)" \
+	SYSCONFDIR="$(SYSCONFDIR)" SPOOLDIR="$(SPOOLDIR)" \
 	SORTIEUSER="$(SORTIEUSER)" sh src/install.sh
 
 # Into PREFIX, or below DESTDIR for a package; says what it cannot do.

@@ -4,10 +4,10 @@
 # Installs PROGRAM as sortie and FRONT as sortie-sendmail, both setuid and setgid to SORTIEUSER, CTL as
 # sortiectl, which is root's; the names that the front is called by; manuals (src/man) into MANDIR; what
 # starts queue runs (src/system), for the administrator to choose from, into DATADIR; completions for
-# shells; an example of a configuration where there is none. It makes the spool (0700, his). All of these
-# come in the environment, as do PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR, and DESTDIR, below which a package
-# is built: then no user is made and nothing gets an owner. What cannot be done is said, with the command
-# that does it, and the rest is done.
+# shells, zsh's into ZSHDIR; an example of a configuration where there is none. It makes the spool (0700,
+# his). All of these come in the environment, as do PREFIX SBINDIR BINDIR SYSCONFDIR SPOOLDIR, and DESTDIR,
+# below which a package is built: then no user is made and nothing gets an owner. What cannot be done is said,
+# with the command that does it, and the rest is done.
 #
 # What is not ours is never replaced and never removed. There is no list of what was installed: a file is
 # ours when it looks like it (is_program, is_text), whichever version of ours it is; a link, when it leads
@@ -15,6 +15,10 @@
 umask 022
 MANDIR=${MANDIR:-$PREFIX/share/man}
 DATADIR=${DATADIR:-$PREFIX/share/sortie}
+if [ -z "$ZSHDIR" ]; then
+	ZSHDIR=$PREFIX/share/zsh/site-functions # where Debian's zsh looks below /usr/local alone
+	[ "$PREFIX" != /usr ] || [ ! -f /etc/debian_version ] || ZSHDIR=/usr/share/zsh/vendor-completions
+fi
 CTL=${CTL:-${PROGRAM%/*}/sortiectl}
 program=$SBINDIR/sortie
 front=$SBINDIR/sortie-sendmail
@@ -365,7 +369,7 @@ each_text() { # install_text | uninstall_text
 		name=${file##*/}
 		case $name in
 		*.bash) $1 "$file" "$PREFIX/share/bash-completion/completions/${name%.bash}" ;;
-		_*) $1 "$file" "$PREFIX/share/zsh/site-functions/$name" ;;
+		_*) $1 "$file" "$ZSHDIR/$name" ;;
 		*.fish) $1 "$file" "$PREFIX/share/fish/vendor_completions.d/$name" ;;
 		esac
 	done

@@ -62,7 +62,13 @@ is package_is_told_what_to_do grep -q 'chmod 6755 /opt/sbin/sortie$' "$dir/out"
 is package_is_told_of_the_front grep -q 'chmod 6755 /opt/sbin/sortie-sendmail$' "$dir/out"
 is front_of_another_place_is_spoken_of grep -q 'not built to start /opt/sbin/sortie' "$dir/out"
 is sendmail_is_the_front cmp -s "$dir/package/opt/sbin/sendmail" "$build/sendmail"
+is zsh_below_opt_or_usr_local_looks_there [ -f "$dir/package/opt/share/zsh/site-functions/_sortiectl" ]
 is package_is_removed run uninstall
+export ZSHDIR=/opt/zsh
+is installs_for_a_zsh_of_its_own run install
+is its_completion_is_there [ -f "$dir/package/opt/zsh/_sortiectl" ]
+is its_completion_is_removed run uninstall
+unset ZSHDIR
 is package_leaves_the_configuration_alone [ "$(below "$dir/package/opt")" = './etc/sortie.conf ' ]
 is package_leaves_no_other_folders [ "$(folders "$dir/package")" = \
 	'. ./opt ./opt/etc ./opt/spool ./opt/spool/mail ' ]
@@ -70,6 +76,12 @@ is package_leaves_no_other_folders [ "$(folders "$dir/package")" = \
 PREFIX=/usr
 is package_for_usr_is_installed run install
 is older_place_of_sendmail_leads_here [ "$(readlink "$dir/package/usr/lib/sendmail")" = /usr/sbin/sortie-sendmail ]
+zsh_looks_there() { # as Debian's zsh has it, and as all others have
+	there=site-functions
+	[ ! -f /etc/debian_version ] || there=vendor-completions
+	[ -f "$dir/package/usr/share/zsh/$there/_sortiectl" ]
+}
+is zsh_of_this_system_looks_there zsh_looks_there
 is package_for_usr_is_removed run uninstall
 is older_place_of_sendmail_is_empty [ ! -L "$dir/package/usr/lib/sendmail" ]
 PREFIX=/opt
