@@ -15,10 +15,9 @@
 #include "spool/envelope.h"
 
 #define SELECTION_HELP \
-	"  ID...                these messages; - reads ids from standard input, one a line\n" \
-	"  --sender PATTERN     joe@example.org, *@example.org, example.org, .example.org (below " \
-	"it);\n" \
-	"                       <> the null sender\n" \
+	"  ID...                these messages; -: those on standard input, one a line\n" \
+	"  --sender PATTERN     joe@example.org, *@example.org, example.org, or\n" \
+	"                       .example.org: below it; <>: the null sender\n" \
 	"  --recipient PATTERN  the same for somebody who has not got it yet\n" \
 	"  --site DOMAIN        somebody there has not got it yet; .DOMAIN: below it\n" \
 	"  --older AGE          in the queue for so long or longer: 90s 15m 2h 3d\n" \

@@ -41,16 +41,16 @@ static const struct ctl_command commands[] = {
 	"what runs have seen of each destination",
 	"  --hoststat           as sendmail's hoststat shows it\n"
 	"  --forget             forgets that, and counts from 0\n"
-	"  SITE                 as it is listed, or a domain or a host; all that is known of it\n"},
+	"  SITE                 as it is listed, a domain or a host: all that is known\n"
+	"                       of it\n"},
     {"stats", ctl_stats, CTL_NOTHING, "[--json | --prometheus] [--output FILE]",
 	"what was counted since when, and the queue now",
 	"  --prometheus         as Prometheus reads it\n"
 	"  --output FILE        into a file, which is replaced when all of it is there\n"},
     {"trace", ctl_trace, CTL_SPOOL, "[SITE] | --show SITE | --off [SITE] | --json",
 	"keeps the next conversation with a site",
-	"  SITE                 a domain, the name of a host, \"relay HOST:PORT\"; without it, a "
-	"list\n"
-	"                       of what is asked for and what is kept\n"
+	"  SITE                 a domain, the name of a host, \"relay HOST:PORT\";\n"
+	"                       without it, a list of what is asked for and what is kept\n"
 	"  --show SITE          what was said there\n"
 	"  --off                forgets it; without a SITE, all of them\n"},
     {"check", ctl_check, CTL_NOTHING, "[-n] [--json] [--program FILE] [DOMAIN]",
@@ -59,13 +59,15 @@ static const struct ctl_command commands[] = {
 	"  --program FILE       this one, and the front beside it\n"
 	"  DOMAIN               its servers are tried; nothing is sent\n"},
     {"import", ctl_import, CTL_NOTHING,
-	"PROGRAM [--write] [FILE] | PROGRAM --queue [--remove] [-n] [FOLDER]",
+	"PROGRAM [--write] [FILE]\n"
+	"       sortiectl import PROGRAM --queue [--remove] [-n] [FOLDER]",
 	"what another program was told, or has queued",
-	"  PROGRAM              dma, nullmailer, msmtp, ssmtp: its configuration becomes one of "
-	"ours\n"
+	"  PROGRAM              dma, nullmailer, msmtp, ssmtp: its configuration becomes\n"
+	"                       one of ours\n"
 	"  --write              is written, if there is none yet, instead of printed\n"
 	"  --queue              dma, nullmailer, msmtpq, citadel: its mail is taken over\n"
-	"  --remove             and removed there; without it, it stays, and is not taken twice\n"
+	"  --remove             and removed there; without it, it stays, and is not\n"
+	"                       taken twice\n"
 	"  -n, --dry-run        only lists what is meant\n"},
 };
 

@@ -319,6 +319,37 @@ open_to_all(void)
 	return copy;
 }
 
+/* Of nothing: all commands, one a line. */
+static void
+help_fits(const char *command, struct child *c)
+{
+	const char *const argv[] = {"sortiectl", "help", command, NULL};
+	size_t n;
+
+	child_start_file(c, NULL, kit.ctl, argv);
+	ck_assert_int_eq(child_end(c), EX_OK);
+	for (const char *line = c->said; *line != '\0'; line += n + 1) {
+		n = strcspn(line, "\n");
+		ck_assert_msg(n <= 80 && line[n] == '\n', "%.*s", (int)n, line);
+	}
+}
+
+START_TEST(help_fits_80_columns)
+{
+	static struct child all, one;
+	char name[32];
+	int n = 0;
+
+	help_fits(NULL, &all);
+	for (const char *line = strstr(all.said, "\n  "); line != NULL; n++) {
+		ck_assert_int_eq(sscanf(line, "%31s", name), 1);
+		help_fits(name, &one);
+		line = strstr(line + 1, "\n  ");
+	}
+	ck_assert_int_ge(n, 14);
+}
+END_TEST
+
 START_TEST(others_are_told_that_mailq_is_theirs)
 {
 	static struct child c;
@@ -457,6 +488,7 @@ suite_whole_ctl(void)
 		all_is_removed_from_under_a_runner,
 		what_waits_in_a_runners_memory_can_be_held_and_removed,
 		ids_come_on_standard_input,
+		help_fits_80_columns,
 		others_are_told_that_mailq_is_theirs,
 		root_becomes_the_owner,
 #if defined(__linux__)
