@@ -16,6 +16,8 @@
 
 static const char ALTERNATIVES[] = "/etc/alternatives/";
 
+enum { GROUP_PATH = CHECK_PATH + NAME_MAX + 2 };
+
 /* --- whose it is -------------------------------------------------------------------------- */
 
 static bool
@@ -148,7 +150,83 @@ alternative(const struct check *k, const char *path, char target[CHECK_PATH])
 	return target + above + n;
 }
 
-/* In the way of those whose name it is: what a package has put there would come back with its next version. */
+/* The file of the group that has that link: its master's name is the file's, its slaves' are lines of it. */
+static bool
+find_group(const struct check *k, const char *name, char file[GROUP_PATH])
+{
+	static const char *const folders[] = {
+	    "/var/lib/dpkg/alternatives", "/var/lib/alternatives"};
+	char folder[CHECK_PATH];
+	bool found = false;
+	struct dirent *e;
+	DIR *d;
+
+	for (size_t i = 0; !found && i < sizeof(folders) / sizeof(folders[0]); i++) {
+		check_place(k, folders[i], folder);
+		snprintf(file, GROUP_PATH, "%s/%s", folder, name);
+		found = access(file, F_OK) == 0;
+		d = found ? NULL : opendir(folder);
+		while (d != NULL && !found && (e = readdir(d)) != NULL) {
+			snprintf(file, GROUP_PATH, "%s/%s", folder, e->d_name);
+			found = lists(file, name);
+		}
+		if (d != NULL)
+			closedir(d);
+	}
+	return found;
+}
+
+static bool
+is_our_name(const char *path)
+{
+	static const char *const names[] = {
+	    "/sendmail", "/send-mail", "/mailq", "/newaliases", "/hoststat", "/purgestat"};
+	const char *slash = strrchr(path, '/');
+
+	for (size_t i = 0; slash != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(slash, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * One command for the whole group: update-alternatives removes each slave that is not named, and makes none that
+ * is asked for by itself. In a file of its: how it chooses, the master's link, name and link of each slave,
+ * nothing, and who is there.
+ */
+static void
+type_alternative(struct check *k, const char *path, const char *name)
+{
+	char file[GROUP_PATH], line[1024], master[CHECK_PATH], slave[1024] = "";
+	FILE *f = find_group(k, name, file) ? check_read(file) : NULL;
+	const char *group = f == NULL ? name : strrchr(file, '/') + 1;
+	struct buf slaves;
+
+	buf_init(&slaves, sizeof(k->command));
+	str_copy(master, sizeof(master), path);
+	for (int n = 1; f != NULL && fgets(line, sizeof(line), f) != NULL; n++) {
+		line[strcspn(line, "\n")] = '\0';
+		if (n > 2 && line[0] == '\0')
+			break;
+		if (n == 2)
+			str_copy(master, sizeof(master), line);
+		else if (n % 2 != 0)
+			str_copy(slave, sizeof(slave), line);
+		else if (is_our_name(line))
+			buf_addf(&slaves, " --slave %s %s %s", line, slave, k->front);
+	}
+	if (f != NULL)
+		fclose(f);
+	check_type(k,
+	    "update-alternatives --install %s %s %s 100%s && update-alternatives --set %s %s",
+	    master, group, k->front, buf_str(&slaves), group, k->front);
+	buf_free(&slaves);
+}
+
+/*
+ * In the way of those whose name it is: what a package has put there would come back with its next version. make
+ * install says the same.
+ */
 static void
 type_link(struct check *k, const char *path)
 {
@@ -156,9 +234,7 @@ type_link(struct check *k, const char *path)
 	const char *name = alternative(k, path, target);
 
 	if (name != NULL)
-		check_type(k,
-		    "update-alternatives --install %s %s %s 100 && update-alternatives --set %s %s",
-		    path, name, k->front, name, k->front);
+		type_alternative(k, path, name);
 	else if (check_package_of(k, path, package))
 		check_type(k, "dpkg-divert --local --rename --add %s && ln -sf %s %s", path,
 		    k->front, path);

@@ -112,6 +112,15 @@ START_TEST(alternatives_may_lead_here)
 }
 END_TEST
 
+/* The program, at work there. */
+static void
+make_updater(void)
+{
+	testroot_program(&t, "/fake/update-alternatives",
+	    "d=${0%/fake/*}\nexec /usr/bin/update-alternatives --quiet --log $d/log --altdir "
+	    "$d/etc/alternatives --admindir $d/var/lib/alternatives \"$@\"\n");
+}
+
 /* --install alone would change nothing where another has a higher number. */
 START_TEST(alternatives_that_lead_elsewhere_are_set)
 {
@@ -126,11 +135,37 @@ START_TEST(alternatives_that_lead_elsewhere_are_set)
 	}
 	testroot_file(&t, "/var/lib/alternatives/mta",
 	    "auto\n%s/usr/sbin/sendmail\n\n%s/usr/sbin/msmtp\n200\n\n", t.dir, t.dir);
-	testroot_program(&t, "/fake/update-alternatives",
-	    "d=${0%/fake/*}\nexec /usr/bin/update-alternatives --quiet --log $d/log --altdir "
-	    "$d/etc/alternatives --admindir $d/var/lib/alternatives \"$@\"\n");
+	make_updater();
 	testroot_mends(&t, check_names, "/usr/sbin/sendmail is ", NULL);
 	testroot_says(&t, check_names, "sortie-sendmail by update-alternatives");
+}
+END_TEST
+
+/* As Fedora has it: mailq comes and goes with sendmail, and a manual that is not there. */
+START_TEST(alternatives_of_a_group_are_set_together)
+{
+	char command[1024];
+
+	testroot_program(&t, "/usr/sbin/msmtp", "exit 0\n");
+	make_alternative("/usr/sbin/msmtp");
+	testroot_link(&t, "/etc/alternatives/mta-mailq", "/usr/bin/mailq");
+	testroot_link(&t, "/usr/sbin/msmtp", "/etc/alternatives/mta-mailq");
+	testroot_file(&t, "/var/lib/alternatives/mta",
+	    "manual\n%s/usr/sbin/sendmail\nmta-man\n%s/man/mailq.1\nmta-mailq\n%s/usr/bin/mailq\n"
+	    "\n%s/usr/sbin/msmtp\n200\n\n%s/usr/sbin/msmtp\n\n",
+	    t.dir, t.dir, t.dir, t.dir, t.dir);
+	snprintf(command, sizeof(command),
+	    "--install %s/usr/sbin/sendmail mta %s/usr/sbin/sortie-sendmail 100 "
+	    "--slave %s/usr/bin/mailq mta-mailq %s/usr/sbin/sortie-sendmail && ",
+	    t.dir, t.dir, t.dir, t.dir);
+	testroot_finds(&t, check_names, "/usr/sbin/sendmail is ", command);
+	testroot_finds(&t, check_names, "/usr/bin/mailq is ", command);
+	if (access("/usr/bin/update-alternatives", X_OK) == -1)
+		return;
+	make_updater();
+	testroot_mends(&t, check_names, "/usr/bin/mailq is ", command);
+	ck_assert_int_eq(testroot_check(&t, check_names), CHECK_OK);
+	testroot_says(&t, check_names, "usr/bin/mailq leads to ");
 }
 END_TEST
 
@@ -200,6 +235,7 @@ suite_ctl_names(void)
 	tcase_add_test(tc, what_a_package_has_put_there_is_diverted);
 	tcase_add_test(tc, alternatives_may_lead_here);
 	tcase_add_test(tc, alternatives_that_lead_elsewhere_are_set);
+	tcase_add_test(tc, alternatives_of_a_group_are_set_together);
 	tcase_add_loop_test(tc, mailwrapper_may_lead_here, 0, 3);
 	tcase_add_loop_test(tc, mailwrapper_that_leads_elsewhere_is_led_here, 0, 3);
 	tcase_add_test(tc, mailwrapper_without_its_file_gets_one);
