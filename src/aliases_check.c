@@ -4,15 +4,27 @@
 #include "aliases_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/alloc.h"
 #include "base/str.h"
+
+enum { SAID_MAX = 8192 };
+
+struct complaint {
+	int at; /* line of the file of aliases, which may have named the list it is about */
+	size_t nth; /* of those that were made */
+	char *text;
+};
 
 struct check {
 	struct aliases *a;
 	FILE *out;
-	size_t bad;
+	int at; /* line that is being looked at */
+	struct complaint *bad; /* the whole file is read before what its entries lead to */
+	size_t nbad, cap;
 	struct aliases_lists lists; /* looked at */
 	size_t longest, total; /* of the values */
 };
@@ -20,8 +32,40 @@ struct check {
 static void
 say(struct check *c, const char *file, int line, const char *what)
 {
-	fprintf(c->out, "%s:%d: %s\n", file, line, what);
-	c->bad++;
+	struct buf text;
+
+	buf_init(&text, SAID_MAX);
+	buf_addf(&text, "%s:%d: %s", file, line, what);
+	c->bad = xgrow(c->bad, c->nbad, &c->cap, sizeof(*c->bad));
+	c->bad[c->nbad] = (struct complaint){
+	    .at = file == c->a->config->aliases ? line : c->at,
+	    .nth = c->nbad,
+	    .text = xstrdup(buf_str(&text)),
+	};
+	c->nbad++;
+	buf_free(&text);
+}
+
+static int
+by_line(const void *a, const void *b)
+{
+	const struct complaint *x = a, *y = b;
+
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return x->nth < y->nth ? -1 : 1;
+}
+
+static void
+print_complaints(struct check *c)
+{
+	if (c->nbad > 0)
+		qsort(c->bad, c->nbad, sizeof(*c->bad), by_line);
+	for (size_t i = 0; i < c->nbad; i++) {
+		fprintf(c->out, "%s\n", c->bad[i].text);
+		free(c->bad[i].text);
+	}
+	free(c->bad);
 }
 
 static void
@@ -61,6 +105,8 @@ check_targets(struct check *c, const char *file, struct aliases_text *t, bool de
 	size_t n = 0;
 
 	for (; aliases_next(t, &target); n++) {
+		if (file == c->a->config->aliases)
+			c->at = target.line;
 		if (target.kind == ALIASES_BAD)
 			say(c, file, target.line, target.text);
 		else if (target.kind == ALIASES_INCLUDE && deep)
@@ -118,10 +164,11 @@ aliases_check(const struct config *config, const char *hostname, FILE *out)
 	} else {
 		for (size_t i = 0; i < c.a->file.n; i++)
 			check_entry(&c, &c.a->file.v[i]);
+		print_complaints(&c);
 		fprintf(out, "%s: %zu aliases, longest %zu bytes, %zu bytes total\n",
 		    config->aliases, c.a->file.n, c.longest, c.total);
 	}
 	aliases_lists_free(&c.lists);
 	aliases_free(&c.a);
-	return rc == EX_OK && c.bad > 0 ? EX_DATAERR : rc;
+	return rc == EX_OK && c.nbad > 0 ? EX_DATAERR : rc;
 }

@@ -588,15 +588,15 @@ START_TEST(everything_wrong_is_said)
 	    "aliases:2: \"carol: x: the name has no second quotation mark\n"
 	    "aliases:4: dora@x.example: aliases are for names of this machine; write it without @ "
 	    "and domain\n"
-	    "aliases:13: l m: not a name; write it in quotes if it is\n"
-	    "aliases:10: h: given before, in line 9, which counts; remove one\n"
 	    "aliases:5: |/bin/x: commands are not run; write an address instead\n"
 	    "aliases:6: /tmp/y: files are not written to; write an address instead\n"
 	    "aliases:6: a b: not a mail address; write addresses with commas between them\n"
 	    "aliases:7: a loop (5.4.6): f -> g -> f\n"
+	    "aliases:10: h: given before, in line 9, which counts; remove one\n"
 	    "aliases:11: nothing stands behind the colon; write an address\n"
 	    "list1:1: not a mail address; write addresses with commas between them\n"
 	    "list1:2: list2: No such file or directory\n"
+	    "aliases:13: l m: not a name; write it in quotes if it is\n"
 	    "aliases: 8 aliases, ");
 }
 END_TEST
