@@ -214,6 +214,18 @@ run(struct program *p, char **argv, const char *called)
 	return rc;
 }
 
+/* Who has asked is not told that all is well when the answer is lost; mail that was taken stays taken. */
+static int
+show(const struct program *p, int rc)
+{
+	bool asked = p->options.mode == MODE_VERSION || p->options.mode == MODE_VERIFY ||
+		     p->options.mode == MODE_ALIASES;
+
+	if (asked && rc == EX_OK && (fflush(stdout) != 0 || ferror(stdout)))
+		rc = EX_IOERR;
+	return rc;
+}
+
 int
 sortie_run(int argc, char **argv)
 {
@@ -230,7 +242,7 @@ sortie_run(int argc, char **argv)
 		program_complain(rc, p.why);
 	} else {
 		log_verbose(p.options.verbose);
-		rc = run(&p, argv, called);
+		rc = show(&p, run(&p, argv, called));
 	}
 	options_free(&p.options);
 	return rc;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,33 @@ START_TEST(newaliases_looks_at_the_file)
 }
 END_TEST
 
+/* Where there is such a device: Linux, FreeBSD, NetBSD. */
+static void
+to_full_disk(void)
+{
+	int fd = open("/dev/full", O_WRONLY);
+
+	if (fd == -1 || dup2(fd, STDOUT_FILENO) == -1)
+		_exit(125);
+}
+
+START_TEST(an_answer_that_is_lost_is_no_success)
+{
+	static const char *const args[][2] = {{"-bi"}, {"-bv", "bob"}, {"-bp"}, {"--version"}};
+	struct child c;
+
+	if (access("/dev/full", W_OK) != 0)
+		return;
+	use("", "bob: b@[192.0.2.1]\n");
+	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
+		const char *argv[] = {"sendmail", "-C", kit.conf, args[i][0], args[i][1], NULL};
+
+		child_start_argv(&c, to_full_disk, argv);
+		ck_assert_int_eq(child_end(&c), EX_IOERR);
+	}
+}
+END_TEST
+
 START_TEST(bv_shows_what_a_name_stands_for)
 {
 	struct child c;
@@ -263,7 +291,8 @@ suite_whole_aliases(void)
 	const TTest *const tests[] = {cron_writes_to_root, dash_f_is_masqueraded,
 	    reports_go_where_the_senders_mail_goes, a_sender_without_an_alias,
 	    an_alias_that_comes_to_nothing, nobody_gets_it, newaliases_looks_at_the_file,
-	    bv_shows_what_a_name_stands_for, mail_may_not_leave, over_smtp};
+	    an_answer_that_is_lost_is_no_success, bv_shows_what_a_name_stands_for,
+	    mail_may_not_leave, over_smtp};
 
 	return whole_suite("whole_aliases", tests, sizeof(tests) / sizeof(tests[0]));
 }
