@@ -155,6 +155,23 @@ not_trusted(const struct local_job *job, const struct stat *st)
 	return NULL;
 }
 
+/* A link says less than it seems to: who may write to a folder on its way may put another of his files there. */
+static enum local_outcome
+unopened(const struct local_job *job, struct buf *said)
+{
+	int err = errno;
+	struct stat st;
+
+	if (err == ENOENT)
+		return LOCAL_DONE;
+	if (fstatat(job->home, ".forward", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) {
+		buf_adds(said, ".forward is a symbolic link: put the file itself there");
+		return LOCAL_RETRY;
+	}
+	errno = err;
+	return local_trouble(said, ".forward");
+}
+
 enum local_outcome
 local_forward(const struct local_job *job, struct buf *said)
 {
@@ -169,7 +186,7 @@ local_forward(const struct local_job *job, struct buf *said)
 		return errno == ENOENT ? LOCAL_DONE : local_trouble(said, "the home folder");
 	fd = openat(job->home, ".forward", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? LOCAL_DONE : local_trouble(said, ".forward");
+		return unopened(job, said);
 	if (fstat(fd, &st) != 0)
 		return local_trouble(said, ".forward");
 	if ((why = not_trusted(job, &st)) != NULL) {

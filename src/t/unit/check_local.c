@@ -559,6 +559,7 @@ START_TEST(forward_that_is_not_to_be_trusted)
 	ck_assert_int_eq(unlink(spooldir_path("home/.forward")), 0);
 	ck_assert_int_eq(symlink("/etc/passwd", spooldir_path("home/.forward")), 0);
 	ck_assert_int_eq(deliver(LOCAL_FORWARD, "alice"), LOCAL_RETRY);
+	ck_assert_str_eq(answer.text, ".forward is a symbolic link: put the file itself there");
 	ck_assert_int_eq(unlink(spooldir_path("home/.forward")), 0);
 	ck_assert_int_eq(mkfifo(spooldir_path("home/.forward"), 0600), 0);
 	ck_assert_int_eq(chown(spooldir_path("home/.forward"), alice.uid, alice.gid), 0);
