@@ -11,7 +11,7 @@
 #
 # What is not ours is never replaced and never removed. There is no list of what was installed: a file is
 # ours when it looks like it (is_program, is_text), whichever version of ours it is; a link, when it leads
-# to our programs. uninstall leaves configuration and spool.
+# to our programs. Of folders alone it is noted which were made. uninstall leaves configuration and spool.
 umask 022
 MANDIR=${MANDIR:-$PREFIX/share/man}
 DATADIR=${DATADIR:-$PREFIX/share/sortie}
