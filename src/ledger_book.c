@@ -124,56 +124,55 @@ add_line(struct ledger_book *b, char *line)
 	add(&s->r, &r);
 }
 
-static int
-read_all(int fd, struct buf *text)
+/* The whole lines of text, and at the end of the file what is behind them. Returns how many bytes they had. */
+static size_t
+add_lines(struct ledger_book *b, const char *text, size_t n, bool last)
 {
-	ssize_t n = 1;
-
-	while (n > 0 && buf_room(text) > 0) {
-		size_t want = buf_room(text) < READ_SIZE ? buf_room(text) : READ_SIZE;
-		char *room = buf_reserve(text, want);
-
-		n = sys.pread(fd, room, want, (off_t)buf_len(text));
-		if (n > 0)
-			buf_commit(text, (size_t)n);
-		else if (n < 0 && errno == EINTR)
-			n = 1;
-	}
-	return n < 0 ? -1 : 0;
-}
-
-static void
-add_lines(struct ledger_book *b, const char *text, size_t n)
-{
+	const char *at = text, *end;
 	char line[LINE_SIZE];
 
-	while (n > 0) {
-		const char *end = memchr(text, '\n', n);
-		size_t len = end != NULL ? (size_t)(end - text) : n;
+	while ((end = memchr(at, '\n', n)) != NULL || (last && n > 0)) {
+		size_t len = end != NULL ? (size_t)(end - at) : n;
 
 		if (len < sizeof(line)) {
-			memcpy(line, text, len);
+			memcpy(line, at, len);
 			line[len] = '\0';
 			add_line(b, line);
 		}
-		text += len + (end != NULL);
+		at += len + (end != NULL);
 		n -= len + (end != NULL);
 	}
+	return (size_t)(at - text);
 }
 
+/* What is longer than a line may be is passed over. */
 static int
 read_book(int fd, struct ledger_book *b)
 {
-	struct buf text;
-	int rc;
+	char piece[READ_SIZE];
+	size_t kept = 0;
+	off_t at = 0;
+	ssize_t n;
 
 	memset(b, 0, sizeof(*b));
 	map_init(&b->sites);
-	buf_init(&text, LEDGER_ROOM);
-	rc = read_all(fd, &text);
-	add_lines(b, buf_data(&text), buf_len(&text));
-	buf_free(&text);
-	return rc;
+	do {
+		size_t used;
+
+		n = sys.pread(fd, piece + kept, sizeof(piece) - kept, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		at += n;
+		kept += (size_t)n;
+		used = add_lines(b, piece, kept, n == 0);
+		if (used == 0 && kept >= LINE_SIZE)
+			used = kept;
+		kept -= used;
+		memmove(piece, piece + used, kept);
+	} while (n != 0 && at < LEDGER_ROOM);
+	return 0;
 }
 
 int
@@ -251,24 +250,25 @@ ledger_base(int fd)
 	ssize_t n = sys.pread(fd, head, sizeof(head) - 1, 0);
 
 	head[n > 0 ? n : 0] = '\0';
-	return sscanf(head, LEDGER_HEADER, &base) == 1 ? base : -1;
+	return sscanf(head, LEDGER_HEADER_SCAN, &base) == 1 ? base : -1;
 }
 
-/* The book as a file. */
+/* The book as a file; how long it is stands at its head, which has always the same length. */
 static void
 write_book(struct buf *to, const struct ledger_book *b, ledger_forget_fn *forget, void *ctx)
 {
 	struct ledger_site **all = ledger_sorted(b);
-	struct buf lines;
+	char text[64];
+	size_t head;
 
-	buf_init(&lines, LEDGER_ROOM);
-	ledger_line(&lines, "", &b->all);
+	buf_addf(to, LEDGER_HEADER, 0LL);
+	head = buf_len(to);
+	ledger_line(to, "", &b->all);
 	for (size_t i = 0; i < b->sites.count && i < LEDGER_SITES; i++)
 		if (forget == NULL || !forget(ctx, all[i]))
-			ledger_line(&lines, all[i]->name, &all[i]->r);
-	buf_addf(to, LEDGER_HEADER, (long long)buf_len(&lines));
-	buf_add(to, buf_data(&lines), buf_len(&lines));
-	buf_free(&lines);
+			ledger_line(to, all[i]->name, &all[i]->r);
+	snprintf(text, sizeof(text), LEDGER_HEADER, (long long)(buf_len(to) - head));
+	memcpy(to->mem + to->start, text, head);
 	free(all);
 }
 

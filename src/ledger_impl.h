@@ -11,7 +11,8 @@
 enum { LEDGER_ROOM = 64 * 1024 * 1024 }; /* of the file: what is longer is begun anew */
 
 /* The first line, with the length of what was written when the file was begun. */
-#define LEDGER_HEADER "sortie-ledger\t1\t%lld\n"
+#define LEDGER_HEADER "sortie-ledger\t1\t%012lld\n"
+#define LEDGER_HEADER_SCAN "sortie-ledger\t1\t%lld\n"
 
 extern const char ledger_file[];
 
