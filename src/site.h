@@ -13,6 +13,7 @@
 #include "base/verdict.h"
 #include "job.h"
 #include "ledger.h"
+#include "local/local.h"
 #include "net/reactor.h"
 #include "route.h"
 #include "trace.h"
@@ -28,6 +29,12 @@ struct sites_local { /* mail for users of this machine that no route leads away 
 	const char *why; /* it does not serve the others, or anybody */
 	const char *hostname; /* completes what a .forward says */
 };
+
+/*
+ * The user that an address here means: its local part up to a +, without quotes (RFC 5321 4.1.2: the quoted form
+ * means the same), in lower case, as users' names are. False: there can be no such user.
+ */
+bool site_local_user(const char *address, char user[LOCAL_NAME_MAX + 1]);
 
 struct sites_options {
 	const struct session_network *network; /* NULL: clear text, no credentials */

@@ -49,12 +49,8 @@ struct local_site {
 
 /* --- who it is ---------------------------------------------------------------------------- */
 
-/*
- * The user that an address here means: its local part up to a +, without quotes (RFC 5321 4.1.2: the quoted form
- * means the same), in lower case, as users' names are. False: there can be no such user.
- */
-static bool
-user_of(const char *address, char user[LOCAL_NAME_MAX + 1])
+bool
+site_local_user(const char *address, char user[LOCAL_NAME_MAX + 1])
 {
 	const char *domain = address_domain(address);
 	const char *end = domain != NULL ? domain - 1 : address + strlen(address);
@@ -286,7 +282,7 @@ start(struct local_site *l, struct job *j, size_t rcpt)
 	const struct verdict *v;
 	struct delivery *d;
 
-	if (!user_of(address, user)) {
+	if (!site_local_user(address, user)) {
 		struct verdict none =
 		    verdict_make(FATE_FAIL, SCOPE_RCPT, "5.1.1", NULL, "no such user");
 
@@ -324,7 +320,7 @@ can_start(const struct local_site *l, const struct job *j)
 
 	for (size_t i = 0; i < j->nrcpts; i++)
 		if (!j->rcpts[i].settled &&
-		    (!user_of(j->rcpts[i].address, user) || !is_busy(l, user)))
+		    (!site_local_user(j->rcpts[i].address, user) || !is_busy(l, user)))
 			return true;
 	return false;
 }

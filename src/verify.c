@@ -15,16 +15,23 @@
 #include "proto/address.h"
 #include "route.h"
 #include "session.h"
+#include "site.h"
+
+/* What is at home here, as local delivery will find it. */
+enum user { USER_NONE_NEEDED, USER_FOUND, USER_ROOT, USER_UNKNOWN, USER_NOT_NOW };
 
 struct verify {
 	const struct verify_options *options;
 	FILE *out;
 	struct network network;
 	int rc; /* of all addresses */
+	enum user *users; /* of each of them */
+	size_t nusers, users_cap;
 	/* the one being looked at */
 	char *address;
 	struct route *route;
 	struct dial *dial;
+	enum user user;
 	size_t next; /* hop */
 	bool done, ready;
 	bool next_host; /* another may do better */
@@ -229,6 +236,35 @@ list_hops(struct verify *v)
 	}
 }
 
+/* What delivery would say: local/serve.c, site_local.c. */
+static void
+verify_local(struct verify *v)
+{
+	switch (v->user) {
+	case USER_UNKNOWN:
+		fprintf(v->out, "%s... undeliverable: 5.1.1 no such user\n", v->address);
+		found(v, EX_NOHOST);
+		break;
+	case USER_NOT_NOW:
+		fprintf(v->out, "%s... not deliverable now: the user cannot be looked up\n",
+		    v->address);
+		found(v, EX_TEMPFAIL);
+		break;
+	case USER_ROOT:
+		fprintf(v->out,
+		    "%s... not deliverable now: root's mailbox is not written as root: make an "
+		    "alias for root\n",
+		    v->address);
+		found(v, EX_TEMPFAIL);
+		break;
+	case USER_NONE_NEEDED:
+	case USER_FOUND:
+		fprintf(
+		    v->out, "%s... deliverable: mailer local, user %s\n", v->address, v->address);
+		break;
+	}
+}
+
 static void
 verify_one(struct verify *v)
 {
@@ -237,8 +273,7 @@ verify_one(struct verify *v)
 	struct buf key;
 
 	if (router_keeps(v->network.router, domain)) {
-		fprintf(
-		    v->out, "%s... deliverable: mailer local, user %s\n", v->address, v->address);
+		verify_local(v);
 		return;
 	}
 	v->ready = false;
@@ -270,14 +305,67 @@ verify_one(struct verify *v)
 
 /* --- addresses ---------------------------------------------------------------------------- */
 
+/* With its domain; freed by the caller. */
+static char *
+whole_address(const struct verify *v, const char *mailbox)
+{
+	struct config *c = v->options->config;
+	const char *domain = c->domain != NULL ? c->domain : config_hostname(c);
+	struct buf whole;
+	char *address;
+
+	buf_init(&whole, 2 * ADDRESS_MAX);
+	buf_adds(&whole, mailbox);
+	if (address_domain(mailbox) == NULL && domain != NULL)
+		buf_addf(&whole, "@%s", domain);
+	address = xstrdup(buf_str(&whole));
+	buf_free(&whole);
+	return address;
+}
+
+static enum user
+user_of(const struct verify *v, const char *address)
+{
+	enum config_local how = v->options->config->local;
+	local_lookup_fn *lookup = v->options->lookup;
+	static struct local_user u; /* 4 KB */
+	char name[LOCAL_NAME_MAX + 1];
+	int n;
+
+	if ((how != CONFIG_LOCAL_MAILDIR && how != CONFIG_LOCAL_MBOX) ||
+	    !router_keeps(v->network.router, address_domain(address)))
+		return USER_NONE_NEEDED;
+	if (!site_local_user(address, name))
+		return USER_UNKNOWN;
+	n = lookup != NULL ? lookup(name, &u) : local_look_up(name, &u);
+	if (n == 1)
+		return u.uid == 0 ? USER_ROOT : USER_FOUND;
+	return n == 0 ? USER_UNKNOWN : USER_NOT_NOW;
+}
+
+/* Of every address one, whatever it is: on_address() counts them alike. */
+static void
+on_user(void *ctx, const char *mailbox, enum address_error e)
+{
+	struct verify *v = ctx;
+	enum user user = USER_NONE_NEEDED;
+	char *address;
+
+	if (e == ADDRESS_OK && address_check(mailbox, true) == ADDRESS_OK) {
+		address = whole_address(v, mailbox);
+		user = user_of(v, address);
+		free(address);
+	}
+	v->users = xgrow(v->users, v->nusers, &v->users_cap, sizeof(*v->users));
+	v->users[v->nusers++] = user;
+}
+
 static void
 on_address(void *ctx, const char *mailbox, enum address_error e)
 {
 	struct verify *v = ctx;
-	struct config *c = v->options->config;
-	const char *domain = c->domain != NULL ? c->domain : config_hostname(c);
-	struct buf whole;
 
+	v->user = v->users[v->nusers++];
 	if (e == ADDRESS_OK)
 		e = address_check(mailbox, true);
 	if (e != ADDRESS_OK) {
@@ -285,14 +373,17 @@ on_address(void *ctx, const char *mailbox, enum address_error e)
 		found(v, EX_DATAERR);
 		return;
 	}
-	buf_init(&whole, 2 * ADDRESS_MAX);
-	buf_adds(&whole, mailbox);
-	if (address_domain(mailbox) == NULL && domain != NULL)
-		buf_addf(&whole, "@%s", domain);
-	v->address = xstrdup(buf_str(&whole));
-	buf_free(&whole);
+	v->address = whole_address(v, mailbox);
 	verify_one(v);
 	free(v->address);
+}
+
+static void
+each_address(struct verify *v, address_fn *fn)
+{
+	v->nusers = 0;
+	for (int i = 0; i < v->options->naddresses; i++)
+		address_argument(v->options->addresses[i], fn, v);
 }
 
 int
@@ -304,16 +395,17 @@ verify_run(const struct verify_options *o, FILE *out)
 	if (confine_allowed())
 		helpers_begin(o->config);
 	if ((rc = network_open(&v.network, o->config)) == EX_OK) {
+		each_address(&v, on_user); /* a run that is confined cannot look users up */
 		if (confine_enter(o->config) == -1) {
 			v.rc = EX_TEMPFAIL;
 		} else {
 			network_load_sessions(&v.network, o->spool);
-			for (int i = 0; i < o->naddresses; i++)
-				address_argument(o->addresses[i], on_address, &v);
+			each_address(&v, on_address);
 		}
 		network_close(&v.network, o->spool);
 		rc = v.rc;
 	}
 	helpers_end();
+	free(v.users);
 	return rc;
 }

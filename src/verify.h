@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "local/local.h"
 #include "spool/spool.h"
 
 struct verify_options {
@@ -16,6 +17,7 @@ struct verify_options {
 	const char *sender; /* relays may depend on him */
 	char **addresses;
 	int naddresses;
+	local_lookup_fn *lookup; /* of users; NULL: local_look_up */
 	bool connect; /* talk to the host as well: TLS, and whether the login works */
 };
 

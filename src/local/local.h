@@ -38,11 +38,12 @@ struct local_user {
 
 /* 1; 0: there is none; -1 and errno: not now (a directory service that is away). */
 typedef int local_lookup_fn(const char *name, struct local_user *user);
+local_lookup_fn local_look_up; /* the system's users, getpwnam_r(3) */
 
 struct local_options {
 	const char *maildir; /* below the home, "Maildir" */
 	const char *spool; /* where mboxes are, "/var/mail" */
-	local_lookup_fn *lookup; /* NULL: the system's users, getpwnam_r(3) */
+	local_lookup_fn *lookup; /* NULL: local_look_up */
 	int limit_ms; /* 0: LOCAL_LIMIT_S */
 };
 

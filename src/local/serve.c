@@ -161,8 +161,8 @@ look_after(struct server *s, size_t i, int64_t now)
  * Whoever is not there is not found without an error (POSIX, getpwnam). ENOENT, ESRCH and their like come
  * of a passwd that is missing for a moment or of a directory service in trouble: no mail bounces for that.
  */
-static int
-look_up(const char *name, struct local_user *u)
+int
+local_look_up(const char *name, struct local_user *u)
 {
 	static char text[65536]; /* there is one thread */
 	struct passwd entry, *pw;
@@ -215,7 +215,7 @@ work(struct local_job *job, const char *name, struct buf *said)
 	};
 	local_lookup_fn *lookup = job->options->lookup;
 	struct stat st;
-	int found = lookup != NULL ? lookup(name, &job->user) : look_up(name, &job->user);
+	int found = lookup != NULL ? lookup(name, &job->user) : local_look_up(name, &job->user);
 
 	if (found < 0)
 		return local_trouble(said, "looking up the user");

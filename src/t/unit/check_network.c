@@ -20,6 +20,7 @@
 #include "network.h"
 #include "t/unit/suites.h"
 #include "testspool.h"
+#include "verify.h"
 
 static struct config c;
 static struct network n;
@@ -260,6 +261,67 @@ START_TEST(the_soft_limit_is_raised_to_the_hard_one)
 }
 END_TEST
 
+/* --- -bv ---------------------------------------------------------------------------------- */
+
+/* A system with alice and root on it, whose directory of all others is away for those with a z. */
+static int
+look_up(const char *name, struct local_user *u)
+{
+	u->uid = strcmp(name, "root") == 0 ? 0 : 1000;
+	if (strcmp(name, "alice") == 0 || u->uid == 0)
+		return 1;
+	return strchr(name, 'z') == NULL ? 0 : -1;
+}
+
+static int
+verify(const char *address, char said[1024])
+{
+	char *addresses[] = {strdup(address)};
+	const struct verify_options vo = {.config = &c,
+	    .spool = sp,
+	    .sender = "",
+	    .addresses = addresses,
+	    .naddresses = 1,
+	    .lookup = look_up};
+	FILE *f = fmemopen(said, 1024, "w");
+	int rc;
+
+	ck_assert_ptr_nonnull(f);
+	rc = verify_run(&vo, f);
+	fclose(f);
+	free(addresses[0]);
+	return rc;
+}
+
+START_TEST(users_are_looked_up_as_delivery_will)
+{
+	static const struct {
+		const char *address, *says;
+		int rc;
+	} cases[] = {
+	    {"alice", "alice@out.example.org... deliverable: mailer local", EX_OK},
+	    {"Alice+x@OUT.example.org", "deliverable: mailer local", EX_OK},
+	    {"bob", "bob@out.example.org... undeliverable: 5.1.1 no such user\n", EX_NOHOST},
+	    {"a/b", "undeliverable: 5.1.1 no such user\n", EX_NOHOST},
+	    {"zoe", "not deliverable now: the user cannot be looked up\n", EX_TEMPFAIL},
+	    {"root", "not deliverable now: root's mailbox is not written as root", EX_TEMPFAIL},
+	    {"a@b@c, alice", "alice@out.example.org... deliverable", EX_DATAERR},
+	    {"bob@[192.0.2.1], bob", "\nbob@out.example.org... undeliverable: 5.1.1", EX_NOHOST},
+	};
+	char said[1024];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		configure(i % 2 == 0 ? "hostname out.example.org\nlocal maildir\n"
+				     : "hostname out.example.org\nlocal mbox\n");
+		ck_assert_msg(verify(cases[i].address, said) == cases[i].rc, "%s", said);
+		ck_assert_msg(strstr(said, cases[i].says) != NULL, "%s", said);
+	}
+	/* who is not there has nothing that could not be written to */
+	configure("hostname out.example.org\nlocal discard\n");
+	ck_assert_int_eq(verify("bob", said), EX_OK);
+}
+END_TEST
+
 Suite *
 suite_network(void)
 {
@@ -273,6 +335,7 @@ suite_network(void)
 	tcase_add_test(t, a_client_certificate_that_cannot_be_used);
 	tcase_add_test(t, a_file_of_credentials_that_cannot_be_used);
 	tcase_add_test(t, tls_sessions_are_kept_only_when_there_are_new_ones);
+	tcase_add_test(t, users_are_looked_up_as_delivery_will);
 	if (getenv("T_VALGRIND") == NULL) { /* it keeps the limits to itself */
 		tcase_add_test(t, as_many_sessions_as_files_allow);
 		tcase_add_test(t, no_more_files_for_messages_than_are_in_work);

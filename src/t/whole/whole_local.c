@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "kit.h"
@@ -55,6 +56,20 @@ queue_run(void)
 	child_start(&r, NULL, "-q", NULL);
 	return child_end(&r);
 }
+
+START_TEST(bv_knows_the_users)
+{
+	static struct child c;
+
+	if (!set_stage(""))
+		return;
+	child_start(&c, NULL, "-bv", address, NULL);
+	ck_assert_int_eq(child_end(&c), EX_OK);
+	child_start(&c, NULL, "-bv", "nobody-has-this-name@here.example", NULL);
+	ck_assert_int_eq(child_end(&c), EX_NOHOST);
+	ck_assert_msg(strstr(c.said, "undeliverable: 5.1.1 no such user\n") != NULL, "%s", c.said);
+}
+END_TEST
 
 START_TEST(mail_for_a_user)
 {
@@ -265,7 +280,7 @@ END_TEST
 Suite *
 suite_whole_local(void)
 {
-	const TTest *const tests[] = {mail_for_a_user, mail_for_nobody_at_all,
+	const TTest *const tests[] = {bv_knows_the_users, mail_for_a_user, mail_for_nobody_at_all,
 	    mail_that_wakes_a_resident_runner, term_waits_for_a_mailbox,
 	    second_term_does_not_wait_for_a_mailbox, run_that_is_killed, two_runs_at_once,
 	    configuration_that_others_can_write_to, mailboxes_of_another_server};
