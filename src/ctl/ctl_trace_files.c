@@ -211,7 +211,7 @@ kept_names(int folder, size_t *n)
 	}
 	if (d != NULL)
 		sys.closedir(d);
-	if (*n > 0)
+	if (names != NULL)
 		qsort(names, *n, sizeof(*names), by_name);
 	return names;
 }
