@@ -180,10 +180,14 @@ static const struct table_column columns[] = {
     {.head = "OK", .width = 4, .right = true},
     {.head = "BAD", .width = 4, .right = true},
     {.head = "RELAY", .width = 16, .share = 2, .wide = 150},
-    {.head = "REASON", .width = 12, .share = 3},
+    {.head = "REASON", .width = 12, .share = 3, .wide = 200},
 };
 
-enum { NCOLUMNS = sizeof(columns) / sizeof(columns[0]) };
+enum {
+	NCOLUMNS = sizeof(columns) / sizeof(columns[0]),
+	REASON_INDENT = 4, /* below the site, where a column had room for half of it */
+	REASON_LINES = 3 /* a site that is named has all of it */
+};
 
 static const char *
 ago(const struct ctl *c, int64_t at, char dst[24])
@@ -216,6 +220,8 @@ print_row(struct table *t, const struct ledger_site *s)
 	cells[i++] = s->r.relay;
 	cells[i] = s->r.reason;
 	table_row(t, in_trouble(s) ? TERM_RED : TERM_PLAIN, cells);
+	if (t->width[NCOLUMNS - 1] == 0 && in_trouble(s) && s->r.reason != NULL)
+		term_wrap(t->c, TERM_RED, s->r.reason, REASON_INDENT, REASON_LINES);
 }
 
 static void
