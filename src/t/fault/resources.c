@@ -29,7 +29,7 @@
 #include "base/str.h"
 #include "whole.h"
 
-enum { KIB = 1024, NOBODY = 65534 };
+enum { KIB = 1024, NOBODY = 60800, NOBODIES = 300 /* of those users no system has any */ };
 
 static struct {
 	unsigned every;
@@ -113,17 +113,17 @@ try_kind(const struct kind *k)
 /* --- no process may be started --- */
 
 #ifdef RLIMIT_NPROC
-static uid_t user;
+static uid_t user; /* nobody else's: another process of his, anywhere, and none of ours may start */
 
 /* Of a user with this many processes; root may have as many as it likes. */
 static void
 no_processes(void)
 {
-	gid_t none[1] = {NOBODY};
+	gid_t none[1] = {(gid_t)user};
 
 	resource = RLIMIT_NPROC;
 	limit = 0;
-	if (user != getuid() && (setgroups(0, none) != 0 || setgid(NOBODY) != 0))
+	if (user != getuid() && (setgroups(0, none) != 0 || setgid((gid_t)user) != 0))
 		_exit(EX_OSERR);
 	set_limit();
 	if (user != getuid() && setuid(user) != 0)
@@ -137,7 +137,7 @@ try_processes(void)
 	char log[POST_PATH_MAX], copy[POST_PATH_MAX];
 	const char *const cp[] = {"/bin/cp", post.sortie, copy, NULL};
 
-	user = getuid() == 0 ? NOBODY : getuid();
+	user = getuid() == 0 ? NOBODY + (uid_t)getpid() % NOBODIES : getuid();
 	post_point("RLIMIT_NPROC 0");
 	snprintf(post.spool, sizeof(post.spool), "%s/%s", post.dir, "nobody");
 	snprintf(log, sizeof(log), "%s/log", post.dir);
