@@ -102,8 +102,8 @@ START_TEST(retry_makes_due_and_begins_with_the_first_interval)
 	testctl_append(
 	    sp, q.young, "attempted|1764000500\nretry|900\n"); /* by a clock that was ahead */
 	ck_assert_int_eq(RUN(ctl_retry, "retry", "--all"), EX_OK);
-	ck_assert_str_eq(
-	    t.out, "retrying 2 messages; 1 still held; no runner is there, sortie -q delivers now\n");
+	ck_assert_str_eq(t.out,
+	    "retrying 2 messages; 1 still held; no runner is there, sortie -q delivers now\n");
 	load(q.old, &e);
 	ck_assert_int_le(envelope_due_at(&e), T0);
 	ck_assert_int_eq(e.retry, 0);

@@ -99,8 +99,7 @@ on_closed(void *ctx, struct session *s, const struct session_end *end)
 	session = NULL; /* it frees itself */
 }
 
-static struct session_ops ops = {
-    NULL, on_next, on_settled, on_finished, on_idle, on_closed, NULL};
+static struct session_ops ops = {NULL, on_next, on_settled, on_finished, on_idle, on_closed, NULL};
 
 /* --- the world --- */
 

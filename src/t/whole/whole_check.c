@@ -128,7 +128,8 @@ START_TEST(each_thing_that_is_wrong_is_named)
 
 	ck_assert_int_eq(chmod(kit.spool, 0755), 0);
 	finds(EX_CONFIG, "FAIL  spool     others may look into", "chmod 700 ");
-	ck_assert_ptr_null(strstr(check("-n", EX_CONFIG), "  queue ")); /* nothing in it is opened */
+	ck_assert_ptr_null(
+	    strstr(check("-n", EX_CONFIG), "  queue ")); /* nothing in it is opened */
 	ck_assert_int_eq(chmod(kit.spool, 0700), 0);
 	check("-n", EX_OK);
 }
