@@ -149,30 +149,31 @@ add_lines(struct ledger_book *b, const char *text, size_t n, bool last)
 static int
 read_book(int fd, struct ledger_book *b)
 {
-	char piece[READ_SIZE];
-	size_t kept = 0;
+	struct buf piece;
 	off_t at = 0;
 	ssize_t n;
 
 	memset(b, 0, sizeof(*b));
 	map_init(&b->sites);
+	buf_init(&piece, 2 * READ_SIZE + LINE_SIZE);
 	do {
+		char *room = buf_reserve(&piece, READ_SIZE);
 		size_t used;
 
-		n = sys.pread(fd, piece + kept, sizeof(piece) - kept, at);
+		n = sys.pread(fd, room, READ_SIZE, at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -1;
+			break;
 		at += n;
-		kept += (size_t)n;
-		used = add_lines(b, piece, kept, n == 0);
-		if (used == 0 && kept >= LINE_SIZE)
-			used = kept;
-		kept -= used;
-		memmove(piece, piece + used, kept);
+		buf_commit(&piece, (size_t)n);
+		used = add_lines(b, buf_data(&piece), buf_len(&piece), n == 0);
+		if (used == 0 && buf_len(&piece) >= LINE_SIZE)
+			used = buf_len(&piece);
+		buf_consume(&piece, used);
 	} while (n != 0 && at < LEDGER_ROOM);
-	return 0;
+	buf_free(&piece);
+	return n < 0 ? -1 : 0;
 }
 
 int
