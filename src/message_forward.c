@@ -17,8 +17,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "base/alloc.h"
 #include "aliases.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
